@@ -1,0 +1,153 @@
+//! The command line as typed: which command with which flags.
+
+mod access;
+mod conventions;
+mod global;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub(crate) use access::{AccessArgs, Destination, Image, Repository, Source};
+pub(crate) use conventions::parse_uint;
+pub(crate) use global::{GlobalArgs, PluginChoice};
+pub(crate) use usage::UsageError;
+
+use crate::commands::{copy, delete, inspect, list_tags, manifest_digest, plugin};
+
+/// The program's name in usage texts and messages.
+pub(crate) const PROGRAM: &str = "longshore";
+
+/// Various operations with container images and container image registries
+#[derive(Parser)]
+#[command(name = PROGRAM, disable_help_flag = true, disable_help_subcommand = true)]
+#[command(override_usage = "longshore [flags]\n       longshore [command]")]
+#[command(after_help = "Use \"longshore [command] --help\" for more information about a command.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+
+    #[command(flatten)]
+    pub(crate) plugins: PluginChoice,
+
+    /// Show the version
+    #[arg(long, short = 'v')]
+    version: bool,
+
+    /// Require HTTPS and verify certificates on every side (deprecated, G-14)
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    pub(crate) tls_verify: Option<bool>,
+
+    #[command(subcommand)]
+    command: Option<Word>,
+}
+
+impl Command {
+    /// Removes and returns the plugins that were named after the command.
+    fn take_plugins(&mut self) -> PluginChoice {
+        std::mem::take(match self {
+            Self::Copy(args) => &mut args.plugins,
+            Self::Delete(args) => &mut args.plugins,
+            Self::Inspect(args) => &mut args.plugins,
+            Self::ListTags(args) => &mut args.plugins,
+            Self::ManifestDigest(args) => &mut args.plugins,
+            Self::Plugin(args) => return args.take_plugins(),
+        })
+    }
+}
+
+/// A command, or a request for help about one.
+#[derive(Subcommand)]
+enum Word {
+    #[command(flatten)]
+    Command(Command),
+    Help(HelpArgs),
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Copy(Box<copy::CopyArgs>),
+    Delete(Box<delete::DeleteArgs>),
+    Inspect(Box<inspect::InspectArgs>),
+    ListTags(Box<list_tags::ListTagsArgs>),
+    ManifestDigest(manifest_digest::ManifestDigestArgs),
+    Plugin(plugin::PluginArgs),
+}
+
+/// Help about any command
+#[derive(clap::Args)]
+#[command(override_usage = "longshore help [command]")]
+struct HelpArgs {
+    #[arg(hide = true)]
+    command: Vec<String>,
+}
+
+/// What the command line asks for.
+pub(crate) enum Request {
+    /// Print the version.
+    Version,
+    /// Print this help text.
+    Help(String),
+    /// Carry out the command; `plugins` are those named anywhere.
+    Run { command: Command, global: GlobalArgs, plugins: PluginChoice, tls_verify: Option<bool> },
+}
+
+/// Reads a command line, whose first item is the program's name.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
+    let matches = conventions::follow_pflag(Cli::command()).try_get_matches_from(words)?;
+    let path = command_path(&matches);
+    let Cli { global, plugins, version, tls_verify, command } = Cli::from_arg_matches(&matches)?;
+    if global.help {
+        return Ok(Request::Help(help(&path)));
+    }
+    match command {
+        Some(Word::Help(HelpArgs { command })) => {
+            let path: Vec<&str> = command.iter().map(String::as_str).collect();
+            Ok(Request::Help(help(&path)))
+        }
+        _ if version => Ok(Request::Version),
+        Some(Word::Command(mut command)) => {
+            let plugins = plugins.followed_by(command.take_plugins());
+            Ok(Request::Run { command, global, plugins, tls_verify })
+        }
+        None => Err(UsageError::missing_command(PROGRAM)),
+    }
+}
+
+/// The names of the commands in `matches`, outermost first.
+fn command_path(matches: &clap::ArgMatches) -> Vec<&str> {
+    let mut path = Vec::new();
+    let mut level = matches;
+    while let Some((name, inner)) = level.subcommand() {
+        path.push(name);
+        level = inner;
+    }
+    path
+}
+
+/// The help text of the command at `path`, or of the program for an empty or
+/// unknown one.
+///
+/// Options that every command takes are shown with the program's help alone
+///
+pub(crate) fn help(path: &[&str]) -> String {
+    let mut root = Cli::command();
+    root.build();
+    let shared: Vec<clap::Id> = root.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    let mut command = root;
+    for name in path {
+        let Some(inner) = command.find_subcommand(name) else { break };
+        command = inner.clone();
+        command = command.mut_args(|arg| {
+            let hide = arg.is_hide_set() || (shared.contains(arg.get_id()) && arg.get_id() != "help");
+            arg.hide(hide)
+        });
+    }
+    command.render_help().to_string()
+}

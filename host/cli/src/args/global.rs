@@ -1,0 +1,66 @@
+//! Options that stand before or after any command.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+/// The global options as typed.
+#[derive(Args, Debug, Default)]
+pub(crate) struct GlobalArgs {
+    /// Print debug messages, with what each plugin asks for and is granted
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
+
+    /// Do not wait until written images are on the disk
+    #[arg(long, global = true)]
+    pub(crate) no_sync: bool,
+
+    /// Path to a trust policy file
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) policy: Option<OsString>,
+
+    /// Run the tool without any policy check
+    #[arg(long, global = true)]
+    pub(crate) insecure_policy: bool,
+
+    /// Use ARCH instead of the architecture of the machine for choosing images
+    #[arg(long, global = true, value_name = "ARCH")]
+    pub(crate) override_arch: Option<String>,
+
+    /// Use OS instead of the running OS for choosing images
+    #[arg(long, global = true, value_name = "OS")]
+    pub(crate) override_os: Option<String>,
+
+    /// Use VARIANT instead of the running architecture variant for choosing images
+    #[arg(long, global = true, value_name = "VARIANT")]
+    pub(crate) override_variant: Option<String>,
+
+    /// Show help
+    #[arg(long, short, global = true)]
+    pub(crate) help: bool,
+}
+
+/// Plugins named on the command line.
+///
+/// They are declared at the top and in every command, not as clap's global
+/// arguments: of those, the ones before the command are forgotten when others
+/// follow it.
+#[derive(Args, Debug, Default)]
+pub(crate) struct PluginChoice {
+    /// Load plugins from DIR too (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugin_dir: Vec<OsString>,
+
+    /// Use the component FILE for the plugin NAME, even a built-in one (repeatable)
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) plugin: Vec<OsString>,
+}
+
+impl PluginChoice {
+    /// The choices of both places, those before the command first.
+    pub(crate) fn followed_by(mut self, later: Self) -> Self {
+        self.plugin_dir.extend(later.plugin_dir);
+        self.plugin.extend(later.plugin);
+        self
+    }
+}

@@ -1,0 +1,8 @@
+//! One module for each command: its flags, what they resolve to, and the work.
+
+pub(crate) mod copy;
+pub(crate) mod delete;
+pub(crate) mod inspect;
+pub(crate) mod list_tags;
+pub(crate) mod manifest_digest;
+pub(crate) mod plugin;

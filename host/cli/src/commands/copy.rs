@@ -1,0 +1,213 @@
+//! `copy`: moves one image from one place to another.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Options};
+use longshore_types::{ImageName, Kind};
+
+use crate::args::{AccessArgs, Destination, PluginChoice, Source, UsageError, parse_uint};
+use crate::printer::{Level, Printer, Report};
+use crate::progress::Progress;
+use crate::quote::quoted;
+use crate::settings::{Fallback, Settings};
+use crate::signals::Signals;
+
+/// Copy an IMAGE-NAME from one location to another
+#[derive(clap::Args)]
+#[command(override_usage = "longshore copy [command options] SOURCE-IMAGE DESTINATION-IMAGE")]
+#[command(after_help = "Example:\n  longshore copy docker://quay.io/skopeo/stable:latest \
+                        docker://registry.example.com/skopeo:latest")]
+pub(crate) struct CopyArgs {
+    #[arg(hide = true)]
+    images: Vec<String>,
+
+    /// Path of the registry credentials file for both sides
+    #[arg(long, value_name = "PATH")]
+    authfile: Option<OsString>,
+
+    /// Write the digest of the pushed image to the specified file
+    #[arg(long, value_name = "PATH")]
+    digestfile: Option<OsString>,
+
+    /// MANIFEST TYPE (oci or v2s2) to use in the destination (default is manifest type of source,
+    /// with fallbacks)
+    #[arg(long, short, value_name = "MANIFEST TYPE")]
+    format: Option<String>,
+
+    /// Maximum number of image layers to be copied at a time (default 6)
+    #[arg(long, value_name = "N", value_parser = parse_uint)]
+    image_parallel_copies: Option<usize>,
+
+    /// Suppress output information when copying images
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Do not copy signatures from SOURCE-IMAGE
+    #[arg(long)]
+    remove_signatures: bool,
+
+    /// Require HTTPS and verify certificates on both sides (deprecated, F-14)
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    tls_verify: Option<bool>,
+
+    #[command(flatten)]
+    source: AccessArgs<Source>,
+
+    #[command(flatten)]
+    destination: AccessArgs<Destination>,
+
+    #[command(flatten)]
+    pub(crate) plugins: PluginChoice,
+}
+
+/// Copies one image; a signal ends the copy in good order.
+pub(crate) async fn run(
+    args: CopyArgs,
+    settings: &Settings,
+    signals: &mut Signals,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let [source, destination] = args.images.as_slice() else {
+        return Err(UsageError::with_help_of("copy", "Exactly two arguments expected").into());
+    };
+    if args.tls_verify.is_some() {
+        printer.message(
+            Level::Warning,
+            "'--tls-verify' is deprecated, instead use: --src-tls-verify, --dest-tls-verify",
+        );
+    }
+    let policy = settings.trust_policy().await.context("Error loading trust policy")?;
+    let transports = settings.transports();
+    let source_name = transports
+        .parse_name(source)
+        .await
+        .with_context(|| format!("Invalid source name {source}"))?;
+    let destination_name = transports
+        .parse_name(destination)
+        .await
+        .with_context(|| format!("Invalid destination name {destination}"))?;
+    let both = Fallback { authfile: args.authfile, tls_verify: args.tls_verify.or(settings.fallback.tls_verify) };
+    let source = Endpoint { name: source_name, access: args.source.resolve(&both)? };
+    let destination = Endpoint { name: destination_name, access: args.destination.resolve(&both)? };
+    let options = Options {
+        platform: settings.platform.clone(),
+        format: args.format.as_deref().map(parse_format).transpose()?,
+        remove_signatures: args.remove_signatures,
+        parallel: args.image_parallel_copies.and_then(NonZeroUsize::new).unwrap_or(DEFAULT_PARALLEL),
+        ..Options::default()
+    };
+    let report = report_of(&destination.name, args.quiet);
+    let digestfile = args.digestfile.filter(|path| !path.is_empty()).map(PathBuf::from);
+
+    let (copying, events) = Copier::new(transports, source, destination, policy).options(options).start();
+    let following = Progress::new(printer, report).follow(events);
+    let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
+    let done = done?;
+    if let Some(path) = digestfile {
+        write_digest(&path, &done.manifest_digest.to_string())?;
+    }
+    Ok(())
+}
+
+/// Awaits the copy. The first signal cancels it and waits for it to clean up,
+/// a second one leaves at once.
+async fn until_stopped(
+    mut copying: Copying,
+    signals: &mut Signals,
+    printer: &Printer,
+) -> anyhow::Result<longshore_copy::CopyReport> {
+    let stopped = tokio::select! {
+        done = &mut copying => return Ok(done?),
+        stopped = signals.next() => stopped,
+    };
+    printer.message(Level::Warning, format!("{stopped}, removing what is unfinished"));
+    copying.cancel_handle().cancel();
+    tokio::select! {
+        ended = copying => match ended {
+            // It was whole before it noticed.
+            Ok(report) => Ok(report),
+            Err(CopyError::Interrupted) => Err(stopped.into()),
+            Err(error) => Err(anyhow::Error::new(error).context(stopped)),
+        },
+        again = signals.next() => Err(again.into()),
+    }
+}
+
+/// Reads `--format` (CP-09).
+fn parse_format(text: &str) -> Result<Kind, UsageError> {
+    match text {
+        "oci" => Ok(Kind::Oci),
+        "v2s2" => Ok(Kind::Docker),
+        "v2s1" => Err(UsageError::new("format \"v2s1\" is not supported: schema 1 images cannot be written")),
+        _ => Err(UsageError::new(format!(
+            "unknown format {}. Choose one of the supported formats: 'oci' or 'v2s2'",
+            quoted(text)
+        ))),
+    }
+}
+
+/// Where the report goes: standard output as skopeo's, unless the image itself
+/// goes there (CO-10).
+fn report_of(destination: &ImageName, quiet: bool) -> Report {
+    if quiet {
+        return Report::Nowhere;
+    }
+    let is_stdout = |path: &str| {
+        ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+            .into_iter()
+            .filter_map(|stdout| path.strip_prefix(stdout))
+            .any(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    if destination.transport != "docker" && is_stdout(&destination.reference) {
+        return Report::Stderr;
+    }
+    Report::Stdout
+}
+
+/// Writes `--digestfile`: the digest without a newline (CP-08).
+fn write_digest(path: &Path, digest: &str) -> anyhow::Result<()> {
+    std::fs::write(path, digest)
+        .with_context(|| format!("Failed to write digest to file {}", quoted(&path.to_string_lossy())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats() {
+        let rows = [
+            ("oci", Ok(Kind::Oci)),
+            ("v2s2", Ok(Kind::Docker)),
+            ("v2s1", Err("format \"v2s1\" is not supported: schema 1 images cannot be written")),
+            ("", Err("unknown format \"\". Choose one of the supported formats: 'oci' or 'v2s2'")),
+            ("OCI", Err("unknown format \"OCI\". Choose one of the supported formats: 'oci' or 'v2s2'")),
+        ];
+        for (text, expected) in rows {
+            let found = parse_format(text).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_report_gives_way_to_an_image_on_stdout() {
+        let known = ["dir", "docker", "docker-archive"];
+        for (destination, quiet, expected) in [
+            ("dir:/tmp/x", false, Report::Stdout),
+            ("dir:/dev/stdout", false, Report::Stderr),
+            ("docker-archive:/dev/stdout:a/b:c", false, Report::Stderr),
+            ("docker-archive:/dev/fd/1", false, Report::Stderr),
+            ("dir:/proc/self/fd/1", false, Report::Stderr),
+            ("dir:/dev/stdout2", false, Report::Stdout),
+            ("dir:/dev/fd/10", false, Report::Stdout),
+            ("docker:/dev/stdout", false, Report::Stdout),
+            ("dir:/dev/stdout", true, Report::Nowhere),
+        ] {
+            let name = ImageName::parse(destination, known).expect("a name");
+            assert_eq!(report_of(&name, quiet), expected, "{destination}");
+        }
+    }
+}

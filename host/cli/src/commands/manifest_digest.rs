@@ -1,0 +1,48 @@
+//! `manifest-digest`: the digest by which a registry knows a manifest file.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use longshore_types::{Algorithm, RawManifest};
+
+use crate::args::{PROGRAM, PluginChoice, UsageError};
+use crate::printer::Printer;
+
+/// Compute a manifest digest of a file
+#[derive(clap::Args)]
+#[command(override_usage = "longshore manifest-digest MANIFEST-FILE")]
+pub(crate) struct ManifestDigestArgs {
+    #[arg(hide = true)]
+    files: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(crate) plugins: PluginChoice,
+}
+
+/// Prints the SHA-256 digest of a manifest file and a newline (MD-01).
+pub(crate) fn run(args: &ManifestDigestArgs, printer: &Printer) -> anyhow::Result<()> {
+    let [file] = args.files.as_slice() else {
+        return Err(UsageError::new(format!("Usage: {PROGRAM} manifest-digest manifest")).into());
+    };
+    let path = Path::new(file);
+    let bytes = read_limited(path, longshore_types::MAX_MANIFEST_SIZE as u64)
+        .with_context(|| format!("Error reading manifest from {}", path.display()))?;
+    let manifest = RawManifest::new(bytes, None).context("Error computing digest")?;
+    let digest = manifest.digest(Algorithm::Sha256);
+    printer.result(format!("{digest}\n"))
+}
+
+/// Reads a file that must not be longer than `limit` bytes.
+fn read_limited(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
+    let open = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = open().with_context(|| format!("open {}", path.display()))?;
+    ensure!(bytes.len() as u64 <= limit, "longer than {limit} bytes");
+    Ok(bytes)
+}

@@ -1,0 +1,24 @@
+//! The `longshore` program: skopeo's command line over the copy engine.
+//!
+//! A run goes from words (`args`) to resolved settings (`settings`) to one
+//! command (`commands`), and ends in one [`exit::ExitStatus`]. Only `printer`
+//! writes to the process's streams.
+
+mod args;
+mod commands;
+mod exit;
+mod failure;
+mod logging;
+mod printer;
+mod progress;
+mod quote;
+mod run;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let printer = printer::Printer::to_process();
+    run::main(std::env::args_os(), &printer).into()
+}

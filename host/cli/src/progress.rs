@@ -1,0 +1,229 @@
+//! What a copy reports while it runs: skopeo's lines, and bars on a terminal.
+
+use std::collections::HashMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use longshore_copy::{BlobKind, Event, Events, SkipReason};
+use longshore_types::Digest;
+
+use crate::printer::{Printer, Report};
+
+/// Length of a bar's name: "Copying blob " and twelve digits of a digest.
+const NAME_LENGTH: usize = 25;
+/// A bar in motion, in bytes of the source.
+const MOVING: &str = "{prefix} [{bar:38}] {bytes} / {total_bytes} | {bytes_per_sec}";
+/// A bar that stands still.
+const ENDED: &str = "{prefix} {msg}";
+
+/// Prints the events of one copy.
+pub(crate) struct Progress<'a> {
+    printer: &'a Printer,
+    report: Report,
+    bars: Option<Bars>,
+}
+
+impl<'a> Progress<'a> {
+    /// Prints lines to `report`, and bars on standard error if that is a
+    /// terminal and anything is wanted at all.
+    pub(crate) fn new(printer: &'a Printer, report: Report) -> Self {
+        let wanted = report != Report::Nowhere;
+        let bars = wanted.then(|| printer.bars()).flatten().map(Bars::new);
+        Self { printer, report, bars }
+    }
+
+    /// Prints events until the last one.
+    pub(crate) async fn follow(mut self, mut events: Events) {
+        while let Some(event) = events.next().await {
+            self.show(&event);
+        }
+    }
+
+    /// Prints one event.
+    fn show(&mut self, event: &Event) {
+        if let Some(bars) = &mut self.bars {
+            bars.show(event);
+        }
+        // The bars are finished; what follows stands below them.
+        if matches!(event, Event::WritingManifest | Event::StoringSignatures) {
+            self.end_bars();
+        }
+        if let Some(line) = line(event)
+            && !self.is_shown_as_bar(event)
+        {
+            self.printer.report(self.report, &line);
+        }
+    }
+
+    /// A terminal that shows a bar needs no line; a file that gets the report
+    /// is written whether somebody watches bars or not.
+    fn is_shown_as_bar(&self, event: &Event) -> bool {
+        matches!(event, Event::BlobStarted { .. })
+            && self.bars.is_some()
+            && self.printer.is_terminal(self.report)
+    }
+
+    fn end_bars(&mut self) {
+        if self.bars.take().is_some() {
+            self.printer.forget_bars();
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.end_bars();
+    }
+}
+
+/// The report's line for an event (CO-01 to CO-07).
+fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::SourceSignatures => "Getting image source signatures".to_owned(),
+        Event::CheckingSignatureSupport => {
+            "Checking if image destination supports signatures".to_owned()
+        }
+        Event::BlobStarted { kind, digest, .. } => format!("{} {digest}", verb(*kind)),
+        Event::WritingManifest => "Writing manifest to image destination".to_owned(),
+        Event::StoringSignatures => "Storing signatures".to_owned(),
+        _ => return None,
+    })
+}
+
+fn verb(kind: BlobKind) -> &'static str {
+    match kind {
+        BlobKind::Layer => "Copying blob",
+        BlobKind::Config => "Copying config",
+    }
+}
+
+/// A bar's name, of the same length for layers and config.
+fn name(kind: BlobKind, digest: &Digest) -> String {
+    let name = format!("{} {}", verb(kind), digest.hex());
+    name.chars().take(NAME_LENGTH).collect()
+}
+
+/// The bars of the blobs of one copy.
+struct Bars {
+    all: MultiProgress,
+    of_blob: HashMap<usize, ProgressBar>,
+}
+
+impl Bars {
+    fn new(all: MultiProgress) -> Self {
+        Self { all, of_blob: HashMap::new() }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::BlobStarted { blob, kind, digest, size } => {
+                let bar = self.all.add(ProgressBar::new(*size));
+                bar.set_style(style(MOVING).progress_chars("=>-"));
+                bar.set_prefix(name(*kind, digest));
+                self.of_blob.insert(*blob, bar);
+            }
+            Event::BlobProgress { blob, bytes } => {
+                if let Some(bar) = self.of_blob.get(blob) {
+                    bar.set_position(*bytes);
+                }
+            }
+            Event::BlobDone { blob, .. } => self.end(*blob, "done"),
+            Event::BlobSkipped { blob, reason } => self.end(
+                *blob,
+                match reason {
+                    SkipReason::AlreadyExists => "skipped: already exists",
+                    SkipReason::Mounted => "skipped: mounted from another repository",
+                    SkipReason::Foreign => "skipped: foreign layer",
+                },
+            ),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, blob: usize, outcome: &'static str) {
+        if let Some(bar) = self.of_blob.remove(&blob) {
+            bar.set_style(style(ENDED));
+            bar.finish_with_message(outcome);
+        }
+    }
+}
+
+/// A style from one of the templates above, which a test checks.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::testing::Captured;
+
+    fn digest(byte: u8) -> Digest {
+        Digest::sha256(&[byte])
+    }
+
+    fn started(kind: BlobKind) -> Event {
+        Event::BlobStarted { blob: 1, kind, digest: digest(1), size: 10 }
+    }
+
+    fn events() -> Vec<Event> {
+        vec![
+            Event::SourceSignatures,
+            started(BlobKind::Layer),
+            Event::BlobProgress { blob: 1, bytes: 5 },
+            Event::BlobDone { blob: 1, digest: digest(1), size: 10 },
+            Event::BlobStarted { blob: 2, kind: BlobKind::Config, digest: digest(2), size: 3 },
+            Event::BlobSkipped { blob: 2, reason: SkipReason::AlreadyExists },
+            Event::WritingManifest,
+        ]
+    }
+
+    fn shown(report: Report, stdout_is_terminal: bool, stderr_is_terminal: bool) -> (String, String) {
+        let captured = Captured::new(stdout_is_terminal, stderr_is_terminal);
+        let printer = captured.printer();
+        let mut progress = Progress::new(&printer, report);
+        for event in events() {
+            progress.show(&event);
+        }
+        (captured.stdout(), captured.stderr())
+    }
+
+    fn all_lines() -> String {
+        format!(
+            "Getting image source signatures\nCopying blob {}\nCopying config {}\n\
+             Writing manifest to image destination\n",
+            digest(1),
+            digest(2)
+        )
+    }
+
+    #[test]
+    fn lines_go_where_the_report_goes() {
+        assert_eq!(shown(Report::Stdout, false, false), (all_lines(), String::new()));
+        assert_eq!(shown(Report::Stderr, false, false), (String::new(), all_lines()));
+        assert_eq!(shown(Report::Nowhere, false, false), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn bars_replace_blob_lines_on_a_terminal_only() {
+        let without_blobs = "Getting image source signatures\nWriting manifest to image destination\n";
+        assert_eq!(shown(Report::Stdout, true, true).0, without_blobs);
+        assert_eq!(shown(Report::Stdout, false, true).0, all_lines());
+        assert_eq!(shown(Report::Stdout, true, false).0, all_lines());
+    }
+
+    #[test]
+    fn names_are_cut_to_one_length() {
+        assert_eq!(name(BlobKind::Layer, &digest(1)), format!("Copying blob {}", &digest(1).hex()[..12]));
+        assert_eq!(
+            name(BlobKind::Config, &digest(1)),
+            format!("Copying config {}", &digest(1).hex()[..10])
+        );
+    }
+
+    #[test]
+    fn templates_parse() {
+        for template in [MOVING, ENDED] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}

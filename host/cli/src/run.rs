@@ -1,0 +1,112 @@
+//! From words to an exit status.
+
+use std::ffi::OsString;
+use std::future::Future;
+
+use anyhow::Context as _;
+
+use crate::args::{self, Command, PROGRAM, Request, UsageError};
+use crate::commands;
+use crate::exit::ExitStatus;
+use crate::failure;
+use crate::logging;
+use crate::printer::{Level, OutputClosed, Printer};
+use crate::settings::Settings;
+use crate::signals::{Signals, Stopped};
+
+/// Threads that drive registry connections and timers; hashing, compression and
+/// disk work run on threads of their own.
+const ASYNC_WORKERS: usize = 2;
+
+/// Carries out the command line `words` and reports its failure once.
+pub(crate) fn main(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> ExitStatus {
+    let error = match carry_out(words, printer) {
+        Ok(()) => return ExitStatus::Success,
+        Err(error) => error,
+    };
+    if !is_told_already(&error) {
+        if let Some(command) = error.downcast_ref::<UsageError>().and_then(UsageError::show_help_of) {
+            printer.explain(&args::help(&[command]));
+        }
+        printer.message(Level::Fatal, failure::text(&error));
+    }
+    ExitStatus::of(&error)
+}
+
+/// Whether nothing remains to be said: the reader has left, or the signal was
+/// reported when it came and nothing went wrong since.
+fn is_told_already(error: &anyhow::Error) -> bool {
+    error.is::<OutputClosed>() || (error.is::<Stopped>() && error.source().is_none())
+}
+
+fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> anyhow::Result<()> {
+    let (command, global, plugins, tls_verify) = match args::parse(words)? {
+        Request::Version => {
+            return printer.result(format!("{PROGRAM} version {}\n", env!("CARGO_PKG_VERSION")));
+        }
+        Request::Help(text) => return printer.result(text),
+        Request::Run { command, global, plugins, tls_verify } => (command, global, plugins, tls_verify),
+    };
+    logging::start(printer, global.debug);
+    if tls_verify.is_some() {
+        printer.message(
+            Level::Warning,
+            "'--tls-verify' is deprecated, please set this on the specific subcommand",
+        );
+    }
+    if let Command::ManifestDigest(args) = command {
+        return commands::manifest_digest::run(&args, printer);
+    }
+    let settings = Settings::resolve(global, plugins, tls_verify)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(ASYNC_WORKERS)
+        .thread_name(PROGRAM)
+        .enable_all()
+        .build()
+        .context("starting the asynchronous runtime")?;
+    let result = runtime.block_on(carry_out_with_plugins(command, &settings, printer));
+    // What has not ended by now, such as a read that a second signal cut short,
+    // must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Carries out `command`, then waits until no plugin has anything left to
+/// clean up, unless another signal comes.
+async fn carry_out_with_plugins(
+    command: Command,
+    settings: &Settings,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("listening for signals")?;
+    let result = match command {
+        Command::Copy(args) => commands::copy::run(*args, settings, &mut signals, printer).await,
+        Command::Delete(args) => droppable(&mut signals, commands::delete::run(*args, settings)).await,
+        Command::Inspect(args) => {
+            droppable(&mut signals, commands::inspect::run(*args, settings, printer)).await
+        }
+        Command::ListTags(args) => {
+            droppable(&mut signals, commands::list_tags::run(*args, settings, printer)).await
+        }
+        Command::Plugin(args) => {
+            droppable(&mut signals, commands::plugin::run(args, settings, printer)).await
+        }
+        Command::ManifestDigest(args) => commands::manifest_digest::run(&args, printer),
+    };
+    tokio::select! {
+        () = settings.plugins.settled() => result,
+        stopped = signals.next() => Err(stopped.into()),
+    }
+}
+
+/// Runs a command that may be dropped at any point, until it ends or a signal
+/// comes.
+async fn droppable(
+    signals: &mut Signals,
+    command: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        result = command => result,
+        stopped = signals.next() => Err(stopped.into()),
+    }
+}

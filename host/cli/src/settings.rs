@@ -1,0 +1,63 @@
+//! Global options resolved to what commands work with.
+
+mod access;
+mod plugins;
+
+use std::path::PathBuf;
+
+use longshore_runtime::PluginHost;
+use longshore_types::PlatformWish;
+
+pub(crate) use self::access::Fallback;
+use crate::args::{GlobalArgs, PluginChoice, UsageError};
+
+/// The settings that all commands share.
+pub(crate) struct Settings {
+    /// The platform whose instance is taken from a list.
+    pub(crate) platform: PlatformWish,
+    /// Which trust policy to obey.
+    policy: PolicyChoice,
+    /// The plugins there are; none is loaded yet.
+    pub(crate) plugins: PluginHost,
+    /// What sides use that do not say themselves.
+    pub(crate) fallback: Fallback,
+}
+
+/// Where the trust policy comes from (PO-01 to PO-04).
+#[derive(Debug, PartialEq, Eq)]
+enum PolicyChoice {
+    /// Everything is accepted.
+    AcceptAnything,
+    /// This file.
+    File(PathBuf),
+    /// The first file of the usual search.
+    Search,
+}
+
+impl Settings {
+    /// Resolves the global options.
+    pub(crate) fn resolve(
+        global: GlobalArgs,
+        plugins: PluginChoice,
+        tls_verify: Option<bool>,
+    ) -> Result<Self, UsageError> {
+        let platform = PlatformWish::running().overridden(
+            given(&global.override_os),
+            given(&global.override_arch),
+            given(&global.override_variant),
+        );
+        let policy = match global.policy.and_then(access::path) {
+            _ if global.insecure_policy => PolicyChoice::AcceptAnything,
+            Some(path) => PolicyChoice::File(path),
+            None => PolicyChoice::Search,
+        };
+        let plugins = plugins::host(plugins, global.no_sync)?;
+        let fallback = Fallback { tls_verify, ..Fallback::default() };
+        Ok(Self { platform, policy, plugins, fallback })
+    }
+}
+
+/// An option's text; the empty one says nothing, as in skopeo.
+fn given(option: &Option<String>) -> Option<&str> {
+    option.as_deref().filter(|text| !text.is_empty())
+}

@@ -1,0 +1,119 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::error::CopyError;
+use crate::event::{Events, Reporter};
+use crate::options::{CopyReport, Options};
+use crate::policy::SignaturePolicy;
+use crate::transport::Purpose;
+use crate::transports::{Endpoint, Transports};
+use crate::{open, single};
+
+/// Copies one image.
+///
+/// ```no_run
+/// # async fn example(transports: longshore_copy::Transports, policy: longshore_copy::SignaturePolicy,
+/// #     source: longshore_copy::Endpoint, destination: longshore_copy::Endpoint) -> Result<(), longshore_copy::CopyError> {
+/// let (copy, mut events) = longshore_copy::Copier::new(transports, source, destination, policy).start();
+/// let (report, ()) = tokio::join!(copy, async { while let Some(_event) = events.next().await {} });
+/// assert_eq!(report?.blobs_copied, 2);
+/// # Ok(()) }
+/// ```
+pub struct Copier {
+    transports: Transports,
+    source: Endpoint,
+    destination: Endpoint,
+    policy: SignaturePolicy,
+    options: Options,
+}
+
+impl Copier {
+    /// A copy with default options. It begins when the future of [`Copier::start`] is polled.
+    pub fn new(transports: Transports, source: Endpoint, destination: Endpoint, policy: SignaturePolicy) -> Self {
+        Self {
+            transports,
+            source,
+            destination,
+            policy,
+            options: Options::default(),
+        }
+    }
+
+    /// Sets the options.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The copy itself, and what it reports on the way. The events may be dropped.
+    pub fn start(self) -> (Copying, Events) {
+        let (reporter, events) = Reporter::new();
+        let cancel = CancellationToken::new();
+        let work = self.run(reporter, cancel.clone());
+        (
+            Copying {
+                work: Box::pin(work),
+                cancel: cancel.clone(),
+                _guard: cancel.drop_guard(),
+            },
+            events,
+        )
+    }
+
+    async fn run(self, reporter: Reporter, cancel: CancellationToken) -> Result<CopyReport, CopyError> {
+        let source_location = self.transports.locate(&self.source, Purpose::Source).await?;
+        let destination_location = self.transports.locate(&self.destination, Purpose::Destination).await?;
+        let reading = open::accepted_image(source_location, &self.policy, &self.options.platform);
+        let image = cancel
+            .run_until_cancelled(reading)
+            .await
+            .ok_or(CopyError::Interrupted)??;
+        let opening = open::destination(destination_location, image.source.identity());
+        let destination = cancel
+            .run_until_cancelled(opening)
+            .await
+            .ok_or(CopyError::Interrupted)??;
+        single::copy(&image, destination, &self.options, &reporter, &cancel).await
+    }
+}
+
+/// A copy at work: a future that needs a tokio runtime. Dropping it cancels the copy; nothing half-done becomes visible.
+pub struct Copying {
+    work: Pin<Box<dyn Future<Output = Result<CopyReport, CopyError>> + Send>>,
+    cancel: CancellationToken,
+    _guard: DropGuard,
+}
+
+impl Copying {
+    /// A handle that ends the copy in good order: uploads are cancelled and transfers awaited, then the future gives
+    /// [`CopyError::Interrupted`].
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle(self.cancel.clone())
+    }
+}
+
+impl Future for Copying {
+    type Output = Result<CopyReport, CopyError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.work.as_mut().poll(context)
+    }
+}
+
+/// Cancels a copy from elsewhere, such as a signal handler.
+#[derive(Clone, Debug)]
+pub struct CancelHandle(CancellationToken);
+
+impl CancelHandle {
+    /// Asks the copy to end. It has no effect on a copy that has ended.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use longshore_blob::LayerWish;
+use longshore_registry::{Client, RegistryError, Repository, Upload};
+use longshore_types::{Algorithm, BlobInfo, Digest, ErrorKind, RawManifest, media_type};
+use tokio::task::JoinHandle;
+
+use super::failed;
+use super::stream::upload_channel;
+use crate::destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
+use crate::error::TransportError;
+use crate::transport::Identity;
+
+/// An image to be in a registry. It becomes visible with its manifest; there is nothing left to commit.
+pub(super) struct DockerDestination {
+    repository: Repository,
+    identity: Identity,
+    traits: DestinationTraits,
+    /// Tag or digest; none: by the digest that the manifest has.
+    key: Option<String>,
+    /// Another repository of the registry that the image comes from.
+    mount_from: Option<String>,
+}
+
+impl DockerDestination {
+    pub(super) fn new(
+        repository: Repository,
+        identity: Identity,
+        key: Option<String>,
+        mount_from: Option<String>,
+    ) -> Self {
+        let types = [
+            media_type::OCI_MANIFEST,
+            media_type::DOCKER_MANIFEST,
+            media_type::OCI_INDEX,
+            media_type::DOCKER_LIST,
+        ];
+        let traits = DestinationTraits {
+            manifest_types: types.map(str::to_owned).to_vec(),
+            layer_compression: LayerWish::Compress,
+            abilities: BTreeSet::from(["lists", "foreign-layers"].map(str::to_owned)),
+            signatures_refused: Some(
+                "X-Registry-Supports-Signatures extension not supported, and lookaside is not configured".into(),
+            ),
+        };
+        Self {
+            repository,
+            identity,
+            traits,
+            key,
+            mount_from,
+        }
+    }
+
+    /// Takes the blob over from the source's repository. A registry that will not is no failure: the blob is uploaded then.
+    async fn mount(&self, digest: &Digest) -> Result<Option<u64>, TransportError> {
+        let Some(from) = &self.mount_from else { return Ok(None) };
+        match self.repository.mount(digest, from).await {
+            Ok(true) => self.repository.blob_exists(digest).await.map_err(failed),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                tracing::debug!(%digest, %error, "mounting the blob from {from} failed, it is uploaded instead");
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ImageDestination for DockerDestination {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn traits(&self) -> &DestinationTraits {
+        &self.traits
+    }
+
+    async fn reuse(&self, info: &BlobInfo, _substitute: bool) -> Result<Option<Reused>, TransportError> {
+        let Some(digest) = &info.digest else { return Ok(None) };
+        let held = |size, mounted| Reused {
+            info: BlobInfo {
+                size: Some(size),
+                ..info.clone()
+            },
+            mounted,
+        };
+        if let Some(size) = self.repository.blob_exists(digest).await.map_err(failed)? {
+            return Ok(Some(held(size, false)));
+        }
+        Ok(self.mount(digest).await?.map(|size| held(size, true)))
+    }
+
+    async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError> {
+        let mut upload = self.repository.start_upload().await.map_err(failed)?;
+        let (sink, body) = upload_channel();
+        let size = info.size;
+        let sending = tokio::spawn(async move { upload.send(body, size).await.map(|()| upload) });
+        let publish = DockerUpload {
+            client: self.repository.client().clone(),
+            sending: Some(sending),
+        };
+        Ok(Some(PendingBlob {
+            sink: Box::new(sink),
+            publish: Box::new(publish),
+        }))
+    }
+
+    async fn put_manifest(&self, manifest: &RawManifest, instance: Option<&Digest>) -> Result<(), TransportError> {
+        let key = match (instance, &self.key) {
+            (Some(digest), _) => digest.to_string(),
+            (None, Some(key)) => key.clone(),
+            (None, None) => manifest.digest(Algorithm::Sha256).to_string(),
+        };
+        let put = self
+            .repository
+            .put_manifest(&key, Bytes::from_owner(manifest.shared_bytes()), manifest.media_type())
+            .await;
+        put.map_err(failed)
+    }
+
+    async fn put_signatures(&self, _signatures: &[Vec<u8>], _instance: Option<&Digest>) -> Result<(), TransportError> {
+        Err(TransportError::unsupported(super::NAME, "signatures"))
+    }
+
+    async fn commit(self: Box<Self>, _top: &RawManifest) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
+
+/// An upload session and the request that fills it. Dropped, the request is broken and the session cancelled.
+struct DockerUpload {
+    client: Client,
+    sending: Option<JoinHandle<Result<Upload, RegistryError>>>,
+}
+
+impl DockerUpload {
+    async fn sent(&mut self) -> Result<Upload, TransportError> {
+        let internal = |text: String| TransportError::new(ErrorKind::Other, text);
+        let sending = self
+            .sending
+            .as_mut()
+            .ok_or_else(|| internal("the upload has ended".into()))?;
+        let sent = sending.await.map_err(|error| internal(error.to_string()))?;
+        self.sending = None;
+        sent.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Publish for DockerUpload {
+    async fn finish(mut self: Box<Self>, digest: &Digest, _size: u64) -> Result<(), TransportError> {
+        self.sent().await?.finish(digest).await.map(|_| ()).map_err(failed)
+    }
+
+    async fn abort(mut self: Box<Self>) -> Option<TransportError> {
+        // The sink is gone, so the request ends by itself: by what the registry answered, or broken for want of data.
+        let cause = match self.sent().await {
+            Ok(upload) => {
+                upload.cancel().await;
+                None
+            }
+            Err(cause) => Some(cause),
+        };
+        self.client.settle().await;
+        cause
+    }
+}
+
+impl Drop for DockerUpload {
+    fn drop(&mut self) {
+        if let Some(sending) = self.sending.take() {
+            sending.abort();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use async_trait::async_trait;
+use longshore_registry::{Problem, RegistryError, Repository};
+use longshore_types::{BlobInfo, Digest, ErrorKind, RawManifest};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::failed;
+use super::location::manifest;
+use super::stream::ChannelSource;
+use crate::error::TransportError;
+use crate::source::{Body, ImageSource, RepositoryTags};
+use crate::transport::Identity;
+
+/// An image in a registry.
+pub(super) struct DockerSource {
+    repository: Repository,
+    identity: Identity,
+    key: String,
+    /// Ends the downloads when the source goes.
+    _open: DropGuard,
+    closed: CancellationToken,
+}
+
+impl DockerSource {
+    pub(super) fn new(repository: Repository, identity: Identity, key: String) -> Self {
+        let closed = CancellationToken::new();
+        Self {
+            repository,
+            identity,
+            key,
+            _open: closed.clone().drop_guard(),
+            closed,
+        }
+    }
+}
+
+#[async_trait]
+impl ImageSource for DockerSource {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    async fn manifest(&self, instance: Option<&Digest>) -> Result<RawManifest, TransportError> {
+        let key = instance.map_or_else(|| self.key.clone(), Digest::to_string);
+        manifest(self.repository.manifest(&key).await.map_err(failed)?)
+    }
+
+    async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError> {
+        let missing = || {
+            TransportError::new(
+                ErrorKind::InvalidData,
+                "a registry keeps blobs by digest, and none was given",
+            )
+        };
+        let digest = info.digest.as_ref().ok_or_else(missing)?;
+        let body = self.repository.blob(digest).await.map_err(failed)?;
+        let size = body.size();
+        Ok(Body {
+            source: Box::new(ChannelSource::start(body, self.closed.clone())),
+            size,
+        })
+    }
+
+    /// Registries keep signatures beside images (lookaside, attachments); those are not read yet.
+    async fn signatures(&self, _instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {
+        Ok(Vec::new())
+    }
+
+    async fn repository_tags(&self) -> Result<Option<RepositoryTags>, TransportError> {
+        match self.repository.tags().await {
+            Ok(tags) => Ok(Some(RepositoryTags::Listed(tags))),
+            Err(error) if refuses_listing(&error) => Ok(Some(RepositoryTags::Refused)),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// IB-02: some registries let nobody list tags, some not us.
+fn refuses_listing(error: &RegistryError) -> bool {
+    let Problem::Refused(refusal) = error.problem() else {
+        return false;
+    };
+    refusal.has_code("DENIED") || (refusal.has_code("UNKNOWN") && refusal.to_string().contains("404 page not found"))
+}

@@ -1,0 +1,41 @@
+//! Copies container images between any two places that can hold one, verifying every byte on the way.
+//!
+//! [`Transports`] opens images by name: registries natively, everything else through plugins. [`Copier`] moves one image from a [`Location`] to
+//! another: the source is read and accepted by the [`SignaturePolicy`] before the destination is opened, blobs are moved in parallel on threads of
+//! their own, and the image becomes visible with the last step. [`Copying`] is the future of it and [`Events`] its progress; the crate prints
+//! nothing. The functions for reading manifests and configs serve commands that only look at an image.
+
+mod access;
+mod blob;
+mod copier;
+mod destination;
+mod docker;
+mod error;
+mod event;
+mod image;
+mod layers;
+mod manifest_types;
+mod open;
+mod options;
+mod plugin;
+mod policy;
+mod single;
+mod source;
+mod transport;
+mod transports;
+
+#[cfg(test)]
+mod fakes;
+
+pub use access::{Access, CredentialChoice, Secret};
+pub use copier::{CancelHandle, Copier, Copying};
+pub use destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
+pub use docker::DockerTransport;
+pub use error::{CopyError, Side, TransportError};
+pub use event::{BlobKind, Event, Events, SkipReason};
+pub use image::{MAX_CONFIG_SIZE, SelectedImage, read_config, read_manifest, select_instance};
+pub use options::{CopyReport, DEFAULT_PARALLEL, Options};
+pub use policy::{ConfigFetcher, Evaluator, Evaluators, ImageFacts, SignaturePolicy, Verdict};
+pub use source::{Body, ImageSource, RepositoryTags};
+pub use transport::{Identity, Location, Purpose, Transport};
+pub use transports::{Endpoint, TagList, Transports};

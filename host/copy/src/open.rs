@@ -1,0 +1,100 @@
+use std::sync::{Arc, mpsc};
+
+use bytes::Bytes;
+use longshore_types::{Digest, ImageConfig, ImageManifest, PlatformWish};
+
+use crate::destination::ImageDestination;
+use crate::error::{CopyError, Side, chain};
+use crate::image::{SelectedImage, on_source, read_config, read_manifest, select_instance};
+use crate::policy::{ConfigFetcher, SignaturePolicy};
+use crate::source::ImageSource;
+use crate::transport::{Identity, Location};
+
+/// A source whose image is known, parsed and accepted by the policy.
+pub(crate) struct AcceptedImage {
+    pub(crate) source: Arc<dyn ImageSource>,
+    pub(crate) name: String,
+    pub(crate) selected: SelectedImage,
+    pub(crate) manifest: ImageManifest,
+    pub(crate) config: Bytes,
+    /// The uncompressed layers as the config lists them; empty if it lists none.
+    pub(crate) diff_ids: Vec<Digest>,
+    pub(crate) signatures: Vec<Vec<u8>>,
+}
+
+/// Opens a source and decides on its image. After this a copy may touch its destination.
+pub(crate) async fn accepted_image(
+    location: Box<dyn Location>,
+    policy: &SignaturePolicy,
+    platform: &PlatformWish,
+) -> Result<AcceptedImage, CopyError> {
+    let name = location.display();
+    let failed = |source| CopyError::Open {
+        side: Side::Source,
+        name,
+        source,
+    };
+    let source: Arc<dyn ImageSource> = location.open_source().await.map_err(failed)?.into();
+    let name = source.identity().display();
+    let top = read_manifest(source.as_ref()).await?;
+    let selected = select_instance(source.as_ref(), top, platform).await?;
+    let signatures = source
+        .signatures(selected.instance.as_ref())
+        .await
+        .map_err(|error| on_source(source.as_ref(), "reading signatures", error))?;
+    // The manifest is judged before it is parsed in depth: an unaccepted one gets no further (P-04).
+    let config = config_fetcher(&source, &selected);
+    policy.check(source.identity(), &selected, &signatures, config).await?;
+    let manifest = selected.parse(&name)?;
+    let config = read_config(source.as_ref(), &manifest).await?;
+    let diff_ids = diff_ids(&config);
+    Ok(AcceptedImage {
+        source,
+        name,
+        selected,
+        manifest,
+        config: config.into(),
+        diff_ids,
+        signatures,
+    })
+}
+
+/// Reads the config for an evaluator that asks, on a thread of its own.
+fn config_fetcher(source: &Arc<dyn ImageSource>, selected: &SelectedImage) -> ConfigFetcher {
+    let (source, selected) = (Arc::clone(source), selected.clone());
+    let runtime = tokio::runtime::Handle::current();
+    Arc::new(move || {
+        let (source, selected) = (Arc::clone(&source), selected.clone());
+        let (sender, receiver) = mpsc::channel();
+        runtime.spawn(async move {
+            let config = match selected.parse(&source.identity().display()) {
+                Ok(manifest) => read_config(source.as_ref(), &manifest).await,
+                Err(error) => Err(error),
+            };
+            // An evaluator that was stopped does not wait any more.
+            let _ = sender.send(config.map_err(|error| chain(&error)));
+        });
+        receiver.recv().unwrap_or_else(|_| Err("interrupted".into()))
+    })
+}
+
+/// A config that is none of an image, such as an artifact's, lists no layers.
+fn diff_ids(config: &[u8]) -> Vec<Digest> {
+    ImageConfig::parse(config)
+        .and_then(|config| config.diff_ids())
+        .unwrap_or_default()
+}
+
+/// Opens a destination for an accepted image.
+pub(crate) async fn destination(
+    location: Box<dyn Location>,
+    source: &Identity,
+) -> Result<Box<dyn ImageDestination>, CopyError> {
+    let name = location.display();
+    let failed = |source| CopyError::Open {
+        side: Side::Destination,
+        name,
+        source,
+    };
+    location.open_destination(source).await.map_err(failed)
+}

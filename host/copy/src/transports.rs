@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use longshore_config::Environment;
+use longshore_runtime::PluginHost;
+use longshore_types::{ImageName, ImageNameError};
+
+use crate::access::Access;
+use crate::docker::{self, DockerTransport};
+use crate::error::{CopyError, Side, TransportError};
+use crate::plugin;
+use crate::source::ImageSource;
+use crate::transport::{Location, Purpose, Transport};
+
+/// The transports that images can be named by.
+///
+/// [`Transports::standard`] has `docker` and those of a plugin host; an embedder may also bring its own.
+#[derive(Clone)]
+pub struct Transports {
+    native: Arc<BTreeMap<String, Arc<dyn Transport>>>,
+    plugins: Option<PluginHost>,
+}
+
+/// A name and the settings to use with it.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Which image.
+    pub name: ImageName,
+    /// How to get at it.
+    pub access: Access,
+}
+
+/// The answer to a tag listing, as `list-tags` prints it (LT-02).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagList {
+    /// The repository's full name, `domain/path`.
+    pub repository: String,
+    /// Its tags in the registry's order.
+    pub tags: Vec<String>,
+}
+
+impl Transports {
+    /// Exactly these transports; of two with one name the first stays.
+    pub fn new(transports: impl IntoIterator<Item = Arc<dyn Transport>>) -> Self {
+        let mut native = BTreeMap::new();
+        for transport in transports {
+            native.entry(transport.name().to_owned()).or_insert(transport);
+        }
+        Self {
+            native: Arc::new(native),
+            plugins: None,
+        }
+    }
+
+    /// `docker`, with credentials from where `environment` says, and whatever plugins there are.
+    pub fn standard(plugins: PluginHost, environment: Arc<Environment>) -> Self {
+        let docker: Arc<dyn Transport> = Arc::new(DockerTransport::new(environment));
+        Self {
+            plugins: Some(plugins),
+            ..Self::new([docker])
+        }
+    }
+
+    /// All names, sorted. This has to look into every plugin.
+    pub async fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.native.keys().cloned().collect();
+        if let Some(plugins) = &self.plugins {
+            names.extend(plugins.transport_names().await);
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Splits an image name (T-01).
+    pub async fn parse_name(&self, text: &str) -> Result<ImageName, CopyError> {
+        let name = text.split_once(':').map_or("", |(name, _)| name);
+        let known = match self.find(name).await {
+            Ok(found) => found.map(|_| name),
+            // It is there but does not work, which is for its user to say.
+            Err(_) => Some(name),
+        };
+        Ok(ImageName::parse(text, known)?)
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Arc<dyn Transport>>, TransportError> {
+        match (self.native.get(name), &self.plugins) {
+            (Some(native), _) => Ok(Some(Arc::clone(native))),
+            (None, Some(plugins)) => plugin::find(plugins, name).await,
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Reads the reference part of a name; nothing is opened.
+    pub async fn locate(&self, endpoint: &Endpoint, purpose: Purpose) -> Result<Box<dyn Location>, CopyError> {
+        let Endpoint { name, access } = endpoint;
+        let failed = |source| CopyError::Open {
+            side: side_of(purpose),
+            name: name.to_string(),
+            source,
+        };
+        match self.find(&name.transport).await.map_err(failed)? {
+            Some(transport) => transport.parse(&name.reference, purpose, access).await.map_err(failed),
+            None => Err(ImageNameError::UnknownTransport {
+                name: name.to_string(),
+                transport: name.transport.clone(),
+            }
+            .into()),
+        }
+    }
+
+    /// Opens an image for reading.
+    pub async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn ImageSource>, CopyError> {
+        let location = self.locate(endpoint, Purpose::Source).await?;
+        let name = location.display();
+        let failed = |source| CopyError::Open {
+            side: Side::Source,
+            name,
+            source,
+        };
+        location.open_source().await.map_err(failed)
+    }
+
+    /// Removes an image (DL-02, DL-03, DL-07).
+    pub async fn delete(&self, endpoint: &Endpoint) -> Result<(), CopyError> {
+        let location = self.locate(endpoint, Purpose::Delete).await?;
+        let name = location.display();
+        let failed = |source| CopyError::Manage { doing: "deleting", name, source };
+        location.delete().await.map_err(failed)
+    }
+
+    /// All tags of a `docker://` repository (LT-01, LT-02).
+    pub async fn list_tags(&self, endpoint: &Endpoint) -> Result<TagList, CopyError> {
+        let transport = &endpoint.name.transport;
+        if transport != docker::NAME {
+            return Err(CopyError::Unsupported(format!(
+                "Unsupported transport '{transport}' for tag listing. Only supported: docker"
+            )));
+        }
+        let location = self.locate(endpoint, Purpose::Enumerate).await?;
+        let name = location.display();
+        let failed = |source| CopyError::Manage { doing: "listing tags of", name, source };
+        let tags = location.list().await.map_err(failed)?;
+        let repository = docker::repository_name(&endpoint.name.reference).map_err(|source| CopyError::Open {
+            side: Side::Source,
+            name: endpoint.name.to_string(),
+            source,
+        })?;
+        Ok(TagList { repository, tags })
+    }
+
+    /// The images at a place that can hold several, such as a layout.
+    pub async fn images(&self, endpoint: &Endpoint) -> Result<Vec<String>, CopyError> {
+        let location = self.locate(endpoint, Purpose::Enumerate).await?;
+        let name = location.display();
+        let failed = |source| CopyError::Manage { doing: "listing images of", name, source };
+        location.list().await.map_err(failed)
+    }
+}
+
+fn side_of(purpose: Purpose) -> Side {
+    match purpose {
+        Purpose::Source | Purpose::Enumerate => Side::Source,
+        Purpose::Destination | Purpose::Delete => Side::Destination,
+    }
+}

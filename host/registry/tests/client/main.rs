@@ -1,0 +1,12 @@
+//! The client against a scripted registry.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod auth;
+mod blobs;
+mod hostile;
+mod manifests;
+mod redirects;
+mod script;
+mod tags;
+mod uploads;

@@ -1,0 +1,35 @@
+//! Plugins that are part of the program.
+
+/// A built-in plugin.
+pub(crate) struct Builtin {
+    /// Name of the plugin; a built-in transport or evaluator.
+    pub(crate) name: &'static str,
+    /// What it serves, so that it need not be loaded to be found. A test
+    /// compares this with what the plugin says.
+    pub(crate) transports: &'static [&'static str],
+    /// Policy requirement types that it answers for, likewise.
+    pub(crate) requirement_types: &'static [&'static str],
+    /// The component and its compiled form; none in a program that was built
+    /// without plugins.
+    pub(crate) code: Option<Code>,
+}
+
+/// A component in both forms.
+pub(crate) struct Code {
+    pub(crate) wasm: &'static [u8],
+    pub(crate) compiled: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// All of them.
+pub(crate) static ALL: &[Builtin] = &[
+    Builtin { name: "dir", transports: &["dir"], requirement_types: &[], code: DIR },
+    Builtin { name: "oci", transports: &["oci"], requirement_types: &[], code: OCI },
+    Builtin {
+        name: "policy-basic",
+        transports: &[],
+        requirement_types: &["insecureAcceptAnything", "reject"],
+        code: POLICY_BASIC,
+    },
+];

@@ -1,0 +1,206 @@
+use std::sync::Arc;
+
+use crate::bindings::policy::exports::longshore::policy::evaluator::{
+    Outcome as GuestOutcome, Requirement as GuestRequirement, Verdict as GuestVerdict,
+};
+use crate::error::presentable;
+use crate::host::image::ImageFacts;
+use crate::{Error, Plugin, limits};
+
+/// A plugin that judges policy requirements.
+#[derive(Clone)]
+pub struct Evaluator {
+    plugin: Arc<Plugin>,
+}
+
+/// How an image was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It must not be used.
+    Rejected,
+    /// It may be used, though no signature was verified.
+    AcceptedUnsigned,
+    /// A signature over the whole image was verified.
+    AcceptedSigned,
+}
+
+/// What was thought of one signature or of the whole image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Index of the signature; none for the whole image.
+    pub signature: Option<usize>,
+    /// Whether it speaks for the image.
+    pub accepted: bool,
+    /// One line for people.
+    pub reason: String,
+}
+
+/// The answer of an evaluator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How the image was judged.
+    pub outcome: Outcome,
+    /// Why.
+    pub findings: Vec<Finding>,
+}
+
+/// A requirement of policy.json and the files that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The JSON object as it stands there.
+    pub json: String,
+    /// Path and content of each file, in the order of [`Evaluator::check`].
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Evaluator {
+    pub(crate) fn new(plugin: Arc<Plugin>) -> Self {
+        Self { plugin }
+    }
+
+    /// Requirement types that the plugin answers for.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the plugin crashes.
+    pub async fn requirement_types(&self) -> Result<Vec<String>, Error> {
+        const OPERATION: &str = "evaluator.requirement-types";
+        let plugin = Arc::clone(&self.plugin);
+        self.plugin
+            .start()?
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    live.guest(OPERATION, async |store, instance| {
+                        load(&plugin, &mut *store, instance)?.call_requirement_types(&mut *store).await
+                    })
+                    .await
+                })
+            })
+            .await
+    }
+
+    /// Whether a requirement is well-formed; answers with the files to read.
+    ///
+    /// # Errors
+    ///
+    /// The inner error says what is wrong with the requirement. A plugin that
+    /// asks for files that do not stand in the requirement broke the contract.
+    pub async fn check(&self, json: &str) -> Result<Result<Vec<String>, String>, Error> {
+        const OPERATION: &str = "evaluator.check";
+        let plugin = Arc::clone(&self.plugin);
+        let json = json.to_owned();
+        self.plugin
+            .start()?
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    let checked = live
+                        .guest(OPERATION, async |store, instance| {
+                            load(&plugin, &mut *store, instance)?.call_check(&mut *store, &json).await
+                        })
+                        .await?
+                        .map_err(|message| presentable(&message));
+                    if let Ok(files) = &checked
+                        && (files.len() > limits::GRANTS || !files.iter().all(|file| stands_in(file, &json)))
+                    {
+                        return Err(live.broke_contract(OPERATION, "it asks for files that the requirement does not name"));
+                    }
+                    Ok(checked)
+                })
+            })
+            .await
+    }
+
+    /// Judges an image, in an instance that is gone afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The inner error says why the requirement itself cannot be applied.
+    pub async fn evaluate(
+        &self,
+        requirement: Requirement,
+        image: ImageFacts,
+    ) -> Result<Result<Verdict, String>, Error> {
+        const OPERATION: &str = "evaluator.evaluate";
+        let plugin = Arc::clone(&self.plugin);
+        let requirement = GuestRequirement { json: requirement.json, files: requirement.files };
+        let verdict = self
+            .plugin
+            .start()?
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    live.guest(OPERATION, async |store, instance| {
+                        let guest = load(&plugin, &mut *store, instance)?;
+                        let image = store.data_mut().push(image)?;
+                        let borrowed = wasmtime::component::Resource::new_borrow(image.rep());
+                        let verdict = guest.call_evaluate(&mut *store, &requirement, borrowed).await?;
+                        store.data_mut().table.delete(image)?;
+                        Ok(verdict)
+                    })
+                    .await
+                })
+            })
+            .await?;
+        Ok(verdict.map(from_guest).map_err(|message| presentable(&message)))
+    }
+}
+
+type Guest = crate::bindings::policy::exports::longshore::policy::evaluator::Guest;
+
+fn load(
+    plugin: &Plugin,
+    store: impl wasmtime::AsContextMut,
+    instance: &wasmtime::component::Instance,
+) -> wasmtime::Result<Guest> {
+    match &plugin.exports.evaluator {
+        Some(indices) => indices.load(store, instance),
+        None => wasmtime::bail!("it is not an evaluator"),
+    }
+}
+
+fn from_guest(verdict: GuestVerdict) -> Verdict {
+    Verdict {
+        outcome: match verdict.outcome {
+            GuestOutcome::Rejected => Outcome::Rejected,
+            GuestOutcome::AcceptedUnsigned => Outcome::AcceptedUnsigned,
+            GuestOutcome::AcceptedSigned => Outcome::AcceptedSigned,
+        },
+        findings: verdict
+            .findings
+            .into_iter()
+            .map(|finding| Finding {
+                signature: finding.signature.map(|index| index as usize),
+                accepted: finding.accepted,
+                reason: presentable(&finding.reason),
+            })
+            .collect(),
+    }
+}
+
+/// Whether a path stands as a whole string somewhere in a requirement.
+fn stands_in(path: &str, json: &str) -> bool {
+    fn search(value: &serde_json::Value, path: &str) -> bool {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => text == path,
+            Value::Array(values) => values.iter().any(|value| search(value, path)),
+            Value::Object(members) => members.values().any(|value| search(value, path)),
+            _ => false,
+        }
+    }
+    longshore_types::json::parse(json.as_bytes()).is_ok_and(|value| search(&value, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stands_in;
+
+    #[test]
+    fn only_files_that_the_requirement_names_are_read() {
+        let json = r#"{"type":"x","keyPath":"/k","keyPaths":["/a","/b"],"n":{"p":"/c"}}"#;
+        for (path, named) in
+            [("/k", true), ("/a", true), ("/b", true), ("/c", true), ("/", false), ("keyPath", false), ("/etc/shadow", false), ("", false)]
+        {
+            assert_eq!(stands_in(path, json), named, "{path}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The imports of the contracts, one file per interface.
+
+pub(crate) mod bytes;
+pub(crate) mod image;
+pub(crate) mod session;
+mod storage;

@@ -1,0 +1,210 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
+use longshore_blob::{ChunkSink as _, ChunkSource};
+use wasmtime::Result;
+use wasmtime::component::Resource;
+
+use crate::bindings::transport::longshore::transport::bytes::{Host, HostReader, HostWriter};
+use crate::bindings::transport::longshore::transport::types::Error as GuestError;
+use crate::control::Control;
+use crate::files::{GuestResult, RangeSink, guest_error};
+use crate::limits;
+use crate::state::State;
+
+/// How often a waiting stream looks whether it was cancelled.
+const CANCEL_POLL: Duration = Duration::from_millis(20);
+
+/// A stream that a guest reads, or gives back to the host to read.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Reader {
+    source: Box<dyn ChunkSource>,
+    rest: Bytes,
+    failed: bool,
+    shared: Arc<ReaderState>,
+}
+
+/// What the host sees of a stream that it lent to a guest.
+#[derive(Default)]
+pub(crate) struct ReaderState {
+    at_end: AtomicBool,
+    revoked: AtomicBool,
+}
+
+impl ReaderState {
+    /// Whether the guest read the end.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at_end.load(Ordering::Acquire)
+    }
+
+    /// Makes every later read an error.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(source: Box<dyn ChunkSource>) -> Self {
+        Self { source, rest: Bytes::new(), failed: false, shared: Arc::default() }
+    }
+
+    pub(crate) fn shared(&self) -> Arc<ReaderState> {
+        Arc::clone(&self.shared)
+    }
+
+    fn read(&mut self, max: usize) -> GuestResult<Vec<u8>> {
+        if self.shared.revoked.load(Ordering::Acquire) {
+            return Err(guest_error("other", "the host took the stream back"));
+        }
+        if self.failed {
+            return Err(guest_error("other", "the stream failed before"));
+        }
+        if self.rest.is_empty() {
+            match self.source.next_chunk() {
+                Ok(Some(chunk)) => self.rest = chunk,
+                Ok(None) => {
+                    self.shared.at_end.store(true, Ordering::Release);
+                    return Ok(Vec::new());
+                }
+                Err(error) => {
+                    self.failed = true;
+                    let code = crate::error::io_kind(&error).as_code();
+                    return Err(guest_error(code, error.to_string()));
+                }
+            }
+        }
+        let piece = self.rest.split_to(max.min(self.rest.len()));
+        Ok(piece.to_vec())
+    }
+
+    /// What was not read yet, for the host to read on natively.
+    pub(crate) fn into_source(self) -> Box<dyn ChunkSource> {
+        if self.rest.is_empty() { self.source } else { Box::new(Remainder { rest: Some(self.rest), source: self.source }) }
+    }
+}
+
+struct Remainder {
+    rest: Option<Bytes>,
+    source: Box<dyn ChunkSource>,
+}
+
+impl ChunkSource for Remainder {
+    fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+        match self.rest.take() {
+            Some(rest) => Ok(Some(rest)),
+            None => self.source.next_chunk(),
+        }
+    }
+}
+
+/// A stream that a guest writes, or gives back to the host to write.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub enum Writer {
+    /// Into a file.
+    File(RangeSink),
+    /// To whoever reads the other end, on another thread.
+    Channel(Sender<std::io::Result<Bytes>>),
+}
+
+impl Writer {
+    fn write(&mut self, data: Vec<u8>, control: &Control) -> GuestResult<()> {
+        let data = Bytes::from(data);
+        match self {
+            Self::File(sink) => sink
+                .write_chunk(data)
+                .map_err(|error| guest_error(crate::error::io_kind(&error).as_code(), error.to_string())),
+            Self::Channel(sender) => {
+                let mut message = Ok(data);
+                loop {
+                    message = match sender.send_timeout(message, CANCEL_POLL) {
+                        Ok(()) => return Ok(()),
+                        Err(SendTimeoutError::Disconnected(_)) => {
+                            return Err(guest_error("interrupted", "nobody reads the stream any more"));
+                        }
+                        Err(SendTimeoutError::Timeout(message)) => message,
+                    };
+                    if control.is_cancelled() {
+                        return Err(guest_error("interrupted", "interrupted while writing a stream"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The reading end of a channel that another thread fills. The other side says
+/// that it is complete before it lets go; a channel that just breaks is an error.
+pub(crate) struct ChannelSource {
+    receiver: Receiver<std::io::Result<Bytes>>,
+    complete: Arc<AtomicBool>,
+    cancelled: Box<dyn Fn() -> bool + Send>,
+}
+
+impl ChannelSource {
+    pub(crate) fn new(
+        receiver: Receiver<std::io::Result<Bytes>>,
+        complete: Arc<AtomicBool>,
+        cancelled: impl Fn() -> bool + Send + 'static,
+    ) -> Self {
+        Self { receiver, complete, cancelled: Box::new(cancelled) }
+    }
+}
+
+impl ChunkSource for ChannelSource {
+    fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+        let interrupted = || std::io::Error::new(std::io::ErrorKind::Interrupted, "interrupted");
+        loop {
+            match self.receiver.recv_timeout(CANCEL_POLL) {
+                Ok(Ok(chunk)) if chunk.is_empty() => {}
+                Ok(Ok(chunk)) => return Ok(Some(chunk)),
+                Ok(Err(error)) => return Err(error),
+                Err(RecvTimeoutError::Disconnected) if self.complete.load(Ordering::Acquire) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => return Err(interrupted()),
+                Err(RecvTimeoutError::Timeout) if (self.cancelled)() => return Err(interrupted()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+impl Host for State {}
+
+impl HostReader for State {
+    fn read(&mut self, reader: Resource<Reader>, max: u32) -> Result<Result<Vec<u8>, GuestError>> {
+        self.enter();
+        if self.control().is_cancelled() {
+            return Ok(Err(guest_error("interrupted", "interrupted while reading a stream")));
+        }
+        if max == 0 {
+            return Ok(Err(guest_error("invalid-data", "a read of at most 0 bytes")));
+        }
+        let max = (max as usize).min(limits::PIECE);
+        Ok(self.table.get_mut(&reader)?.read(max))
+    }
+
+    fn drop(&mut self, reader: Resource<Reader>) -> Result<()> {
+        self.enter();
+        self.table.delete(reader)?;
+        Ok(())
+    }
+}
+
+impl HostWriter for State {
+    fn write(&mut self, writer: Resource<Writer>, data: Vec<u8>) -> Result<Result<(), GuestError>> {
+        self.enter();
+        if data.len() > limits::PIECE {
+            return Ok(Err(guest_error("invalid-data", "more than 1 MiB in one write")));
+        }
+        let control = Arc::clone(self.control());
+        Ok(self.table.get_mut(&writer)?.write(data, &control))
+    }
+
+    fn drop(&mut self, writer: Resource<Writer>) -> Result<()> {
+        self.enter();
+        self.table.delete(writer)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+use wasmtime::component::Resource;
+use wasmtime::{Result, bail};
+
+use crate::bindings::transport::longshore::transport::session::{Access as GuestAccess, Host, HostPlan, HostSession};
+use crate::bindings::transport::longshore::transport::types::{self, Error as GuestError};
+use crate::files::Directory;
+use crate::grants::{Access, Plan};
+use crate::state::State;
+
+/// Stands for the operation of the store, which is part of its state.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct SessionHandle;
+
+impl types::Host for State {}
+
+impl Host for State {}
+
+impl HostPlan for State {
+    fn setting(&mut self, plan: Resource<Plan>, key: String) -> Result<Option<String>> {
+        self.enter();
+        Ok(self.table.get(&plan)?.settings.get(&key).map(str::to_owned))
+    }
+
+    fn directory(&mut self, plan: Resource<Plan>, label: String, path: String, access: GuestAccess) -> Result<()> {
+        let access = match access {
+            GuestAccess::Read => Access::Read,
+            GuestAccess::Write => Access::Write,
+            GuestAccess::Create => Access::Create,
+        };
+        self.plan(&plan, label, path, access)
+    }
+
+    fn new_directory(&mut self, plan: Resource<Plan>, label: String, path: String) -> Result<()> {
+        self.plan(&plan, label, path, Access::Replace)
+    }
+
+    fn drop(&mut self, plan: Resource<Plan>) -> Result<()> {
+        self.enter();
+        self.table.delete(plan)?;
+        Ok(())
+    }
+}
+
+impl State {
+    fn plan(&mut self, plan: &Resource<Plan>, label: String, path: String, access: Access) -> Result<()> {
+        self.enter();
+        match self.table.get_mut(plan)?.add(label, path, access) {
+            Ok(()) => Ok(()),
+            Err(message) => bail!("the plugin {message}"),
+        }
+    }
+}
+
+impl HostSession for State {
+    fn reference(&mut self, _: Resource<SessionHandle>) -> Result<String> {
+        self.enter();
+        Ok(self.operation()?.reference.clone())
+    }
+
+    fn setting(&mut self, _: Resource<SessionHandle>, key: String) -> Result<Option<String>> {
+        self.enter();
+        Ok(self.operation()?.settings.get(&key).map(str::to_owned))
+    }
+
+    fn real_path(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Option<String>> {
+        self.enter();
+        Ok(self.operation()?.real_path(&label))
+    }
+
+    fn directory(
+        &mut self,
+        _: Resource<SessionHandle>,
+        label: String,
+    ) -> Result<Result<Resource<Directory>, GuestError>> {
+        self.enter();
+        match self.operation()?.directory(&label) {
+            Ok(directory) => Ok(Ok(self.push(directory)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn replaced(
+        &mut self,
+        _: Resource<SessionHandle>,
+        label: String,
+    ) -> Result<Result<Option<Resource<Directory>>, GuestError>> {
+        self.enter();
+        match self.operation()?.replaced(&label) {
+            Ok(Some(directory)) => Ok(Ok(Some(self.push(directory)?))),
+            Ok(None) => Ok(Ok(None)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn drop(&mut self, session: Resource<SessionHandle>) -> Result<()> {
+        self.enter();
+        self.table.delete(session)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Every limit on what a plugin may use up, and the threat that it answers.
+
+use std::time::Duration;
+
+/// Linear memory of one instance, all memories together. A balloon would take
+/// the machine's memory from everything else.
+pub const MEMORY: usize = 256 << 20;
+
+/// Elements of one table. Tables are memory that [`MEMORY`] does not count.
+pub const TABLE_ELEMENTS: usize = 100_000;
+
+/// Instances, memories and tables of one store. A component can nest any number
+/// of core modules, each with host-side bookkeeping.
+pub const INSTANCES: usize = 64;
+
+/// CPU time of a guest between two calls of the host. An endless loop would
+/// otherwise hang the copy; a busy but useful guest talks to the host.
+pub const CPU_BETWEEN_HOST_CALLS: Duration = Duration::from_secs(10);
+
+/// Wall-clock time without any call of the host while the guest waits for
+/// something else, such as a clock. A guest that sleeps uses no CPU.
+pub const IDLE: Duration = Duration::from_secs(120);
+
+/// How long a cancelled guest may clean up before its store is dropped.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
+
+/// Handles of all kinds that one instance holds. Each may be an open file of the
+/// host, of which a process has few.
+pub const HANDLES: usize = 2_000;
+
+/// Bytes that one call or result moves into the host, whatever their shape. The
+/// host allocates what the guest announces.
+pub const CALL_BYTES: usize = 8 << 20;
+
+/// Manifest, configuration, all signatures of an image together. They are kept
+/// in memory and parsed.
+pub const DOCUMENT: usize = longshore_types::MAX_MANIFEST_SIZE;
+
+/// One `read`, `read-at`, `write`, `write-at` or inline blob.
+pub const PIECE: usize = 1 << 20;
+
+/// A whole small file read or written in one call.
+pub const SMALL_FILE: usize = 8 << 20;
+
+/// Length of a path, in bytes, as the operating system has it.
+pub const PATH: usize = 4096;
+
+/// Names in one directory. They are collected before the guest sees them.
+pub const DIRECTORY_ENTRIES: usize = 100_000;
+
+/// Length of an error message; the rest is cut. It ends up on terminals.
+pub const MESSAGE: usize = 4 << 10;
+
+/// What a guest may write to its standard output and error in all. It goes to
+/// the debug log.
+pub const LOG: usize = 64 << 10;
+
+/// Random bytes that WASI hands out in one call.
+pub const RANDOM: u64 = 64 << 10;
+
+/// Directories and other things that one reference may ask for.
+pub const GRANTS: usize = 16;
+
+/// Images that one reference may list.
+pub const IMAGES: usize = 100_000;
+
+/// Between two looks at a running guest. Also how late a limit may strike.
+pub(crate) const EPOCH: Duration = Duration::from_millis(50);
+
+/// Between two looks at a waiting guest.
+pub(crate) const IDLE_POLL: Duration = Duration::from_millis(250);

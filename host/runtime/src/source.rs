@@ -1,0 +1,311 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use longshore_blob::{ChunkSource, SliceSource};
+use longshore_types::{BlobInfo, Digest, RawManifest};
+use wasmtime::component::{Resource, ResourceAny};
+
+use crate::bindings::transport::exports::longshore::transport::source::Body as GuestBody;
+use crate::bindings::transport::longshore::transport::types::BlobInfo as GuestBlobInfo;
+use crate::host::bytes::{ChannelSource, Writer};
+use crate::host::session::SessionHandle;
+use crate::instance::{Instance, Live, refused};
+use crate::{Error, Plugin, limits};
+
+/// Pieces on their way from a guest that produces a blob.
+const PIECES_UNDER_WAY: usize = 2;
+
+/// An image that a plugin reads.
+pub struct PluginSource {
+    plugin: Arc<Plugin>,
+    instance: Arc<Instance>,
+    source: ResourceAny,
+    abilities: BTreeSet<String>,
+}
+
+/// The bytes of a blob. They are unverified.
+pub struct Body {
+    /// Where they come from; nothing is read before the first chunk is asked for.
+    pub source: Box<dyn ChunkSource>,
+    /// Number of bytes, if known.
+    pub size: Option<u64>,
+}
+
+impl PluginSource {
+    pub(crate) async fn open(plugin: Arc<Plugin>, instance: Instance) -> Result<Self, Error> {
+        const OPERATION: &str = "image-source.open";
+        let own = Arc::clone(&plugin);
+        let (source, abilities) = instance
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    let opened = live
+                        .guest(OPERATION, async |store, instance| {
+                            let guest = guest(&own, &mut *store, instance)?;
+                            let session = store.data_mut().push(SessionHandle)?;
+                            let source = match guest.image_source().call_open(&mut *store, session).await? {
+                                Ok(source) => source,
+                                Err(error) => return Ok(Err(error)),
+                            };
+                            Ok(Ok((source, guest.image_source().call_abilities(&mut *store, source).await?)))
+                        })
+                        .await?;
+                    opened.map_err(|error| live.refused(OPERATION, error))
+                })
+            })
+            .await?;
+        Ok(Self { plugin, instance: Arc::new(instance), source, abilities: abilities.into_iter().collect() })
+    }
+
+    /// Finer abilities, such as `signatures`.
+    pub fn abilities(&self) -> &BTreeSet<String> {
+        &self.abilities
+    }
+
+    /// The manifest of the image, or of an instance of its index. Its bytes are
+    /// checked against `instance`, or else against the digest that the storage
+    /// has for them, if any.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the plugin does, and if the bytes do not match, are too many or
+    /// ambiguous.
+    pub async fn manifest(&self, instance: Option<&Digest>) -> Result<RawManifest, Error> {
+        const OPERATION: &str = "image-source.manifest";
+        let (own, source) = (Arc::clone(&self.plugin), self.source);
+        let wanted = instance.cloned();
+        let asked = wanted.as_ref().map(Digest::to_string);
+        self.instance
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    let manifest = live
+                        .guest(OPERATION, async |store, instance| {
+                            let guest = guest(&own, &mut *store, instance)?;
+                            guest.image_source().call_manifest(&mut *store, source, asked.as_ref()).await
+                        })
+                        .await?
+                        .map_err(|error| live.refused(OPERATION, error))?;
+                    let invalid = |message: String| live.invalid(OPERATION, message);
+                    if manifest.bytes.len() > limits::DOCUMENT {
+                        return Err(invalid(format!("the manifest is larger than {} bytes", limits::DOCUMENT)));
+                    }
+                    let claimed = match (wanted, manifest.digest) {
+                        (Some(digest), _) => Some(digest),
+                        (None, Some(text)) => Some(Digest::parse(&text).map_err(|error| invalid(error.to_string()))?),
+                        (None, None) => None,
+                    };
+                    let declared = Some(manifest.media_type.as_str()).filter(|name| !name.is_empty());
+                    let manifest =
+                        RawManifest::new(manifest.bytes, declared).map_err(|error| invalid(error.to_string()))?;
+                    if let Some(claimed) = claimed {
+                        let actual = manifest.digest(claimed.algorithm());
+                        if actual != claimed {
+                            return Err(invalid(format!(
+                                "manifest digest did not match, expected {claimed}, got {actual}"
+                            )));
+                        }
+                    }
+                    Ok(manifest)
+                })
+            })
+            .await
+    }
+
+    /// The bytes of a blob that a manifest of this image names.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the plugin does; `ErrorKind::BlobNotFound` if it is missing.
+    pub async fn blob(&self, info: &BlobInfo) -> Result<Body, Error> {
+        const OPERATION: &str = "image-source.blob";
+        let (own, source) = (Arc::clone(&self.plugin), self.source);
+        let info = to_guest(info);
+        let (body, blob) = self
+            .instance
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    let answer = live
+                        .guest(OPERATION, async |store, instance| {
+                            let guest = guest(&own, &mut *store, instance)?;
+                            let blob = match guest.image_source().call_blob(&mut *store, source, &info).await? {
+                                Ok(blob) => blob,
+                                Err(error) => return Ok(Err(error)),
+                            };
+                            let body = guest.blob().call_body(&mut *store, blob).await?;
+                            if !matches!(body, Ok(GuestBody::Produced(_))) {
+                                blob.resource_drop_async(&mut *store).await?;
+                            }
+                            Ok(body.map(|body| (body, blob)))
+                        })
+                        .await?;
+                    let (body, blob) = answer.map_err(|error| live.refused(OPERATION, error))?;
+                    Ok((Taken::of(live, OPERATION, body)?, blob))
+                })
+            })
+            .await?;
+        Ok(match body {
+            Taken::Here(body) => body,
+            Taken::Produced(size) => {
+                let produced = Produced::Waiting {
+                    plugin: Arc::clone(&self.plugin),
+                    instance: Arc::clone(&self.instance),
+                    blob,
+                };
+                Body { source: Box::new(produced), size }
+            }
+        })
+    }
+
+    /// Stored signatures of the image or of an instance, in storage order; none
+    /// if the transport keeps no signatures.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the plugin does, and if they are too large.
+    pub async fn signatures(&self, instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, Error> {
+        const OPERATION: &str = "image-source.signatures";
+        if !self.abilities.contains("signatures") {
+            return Ok(Vec::new());
+        }
+        let (own, source) = (Arc::clone(&self.plugin), self.source);
+        let asked = instance.map(Digest::to_string);
+        self.instance
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    let signatures = live
+                        .guest(OPERATION, async |store, instance| {
+                            let guest = guest(&own, &mut *store, instance)?;
+                            guest.image_source().call_signatures(&mut *store, source, asked.as_ref()).await
+                        })
+                        .await?
+                        .map_err(|error| live.refused(OPERATION, error))?;
+                    if signatures.iter().map(Vec::len).sum::<usize>() > limits::DOCUMENT {
+                        return Err(live.invalid(
+                            OPERATION,
+                            format!("the signatures are larger than {} bytes together", limits::DOCUMENT),
+                        ));
+                    }
+                    Ok(signatures)
+                })
+            })
+            .await
+    }
+}
+
+type Guest = crate::bindings::transport::exports::longshore::transport::source::Guest;
+
+fn guest(
+    plugin: &Plugin,
+    store: impl wasmtime::AsContextMut,
+    instance: &wasmtime::component::Instance,
+) -> wasmtime::Result<Guest> {
+    match &plugin.exports.source {
+        Some(indices) => indices.load(store, instance),
+        None => wasmtime::bail!("it is not a source"),
+    }
+}
+
+/// A blob description as guests get it.
+pub(crate) fn to_guest(info: &BlobInfo) -> GuestBlobInfo {
+    let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    GuestBlobInfo {
+        digest: info.digest.as_ref().map(Digest::to_string),
+        size: info.size,
+        media_type: info.media_type.clone(),
+        annotations: pairs(&info.annotations),
+        urls: info.urls.clone(),
+        extras: pairs(&info.extras),
+    }
+}
+
+/// A body without the guest's handles.
+enum Taken {
+    Here(Body),
+    Produced(Option<u64>),
+}
+
+impl Taken {
+    /// Takes the handle that the guest gave away out of its table.
+    fn of(live: &mut Live, operation: &'static str, body: GuestBody) -> Result<Self, Error> {
+        const GONE: &str = "it handed over a handle that is gone";
+        Ok(Self::Here(match body {
+            GuestBody::Range(range) => {
+                let file = live.store.data_mut().table.delete(range.file);
+                let file = file.map_err(|_| live.broke_contract(operation, GONE))?;
+                let (source, size) =
+                    file.source(range.offset, range.length).map_err(|error| live.refused(operation, error))?;
+                Body { source: Box::new(source), size: Some(size) }
+            }
+            GuestBody::Inline(bytes) if bytes.len() > limits::PIECE => {
+                return Err(live.broke_contract(operation, "it answered with an inline blob of more than 1 MiB"));
+            }
+            GuestBody::Inline(bytes) => {
+                let size = Some(bytes.len() as u64);
+                Body { source: Box::new(SliceSource::new(bytes)), size }
+            }
+            GuestBody::Streamed(reader) => {
+                let reader = live.store.data_mut().table.delete(reader);
+                let reader = reader.map_err(|_| live.broke_contract(operation, GONE))?;
+                Body { source: reader.into_source(), size: None }
+            }
+            GuestBody::Produced(size) => return Ok(Self::Produced(size)),
+        }))
+    }
+}
+
+/// A blob that the guest writes itself, from the moment that its first chunk is
+/// asked for. Starting no earlier keeps blobs that wait for each other's threads
+/// from standing still for good: whoever has the source's thread is being read.
+enum Produced {
+    Waiting { plugin: Arc<Plugin>, instance: Arc<Instance>, blob: ResourceAny },
+    Running(ChannelSource),
+    Failed,
+}
+
+impl ChunkSource for Produced {
+    fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+        loop {
+            match std::mem::replace(self, Self::Failed) {
+                Self::Waiting { plugin, instance, blob } => *self = Self::Running(produce(plugin, &instance, blob)),
+                Self::Running(mut channel) => {
+                    let chunk = channel.next_chunk()?;
+                    *self = Self::Running(channel);
+                    return Ok(chunk);
+                }
+                Self::Failed => return Err(std::io::Error::other("the stream failed before")),
+            }
+        }
+    }
+}
+
+fn produce(plugin: Arc<Plugin>, instance: &Instance, blob: ResourceAny) -> ChannelSource {
+    const OPERATION: &str = "blob.produce";
+    let (sender, receiver) = crossbeam_channel::bounded(PIECES_UNDER_WAY);
+    let complete = Arc::new(AtomicBool::new(false));
+    let control = Arc::clone(instance.control());
+    let own_complete = Arc::clone(&complete);
+    instance.send(move |live| {
+        Box::pin(async move {
+            let own_sender = sender.clone();
+            let result = live
+                .guest(OPERATION, async |store, instance| {
+                    let guest = guest(&plugin, &mut *store, instance)?;
+                    let writer = store.data_mut().push(Writer::Channel(own_sender))?;
+                    let borrowed = Resource::new_borrow(writer.rep());
+                    let result = guest.blob().call_produce(&mut *store, blob, borrowed).await?;
+                    store.data_mut().table.delete(writer)?;
+                    blob.resource_drop_async(&mut *store).await?;
+                    Ok(result)
+                })
+                .await;
+            let name = Arc::clone(&live.plugin);
+            match result.and_then(|result| result.map_err(|error| refused(&name, OPERATION, error))) {
+                Ok(()) => own_complete.store(true, Ordering::Release),
+                // Nobody may be reading any more.
+                Err(error) => drop(sender.send(Err(std::io::Error::other(error)))),
+            }
+        })
+    });
+    ChannelSource::new(receiver, complete, move || control.is_cancelled())
+}

@@ -1,0 +1,51 @@
+//! The project's developer tool, reached through cargo aliases: `cargo plugins`, `cargo demo`,
+//! `cargo ci` and `cargo bench-peers`.
+
+mod bench;
+mod ci;
+mod debian;
+mod demo;
+mod deny;
+mod plugins;
+mod project;
+mod report;
+mod run;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::project::Project;
+
+const USAGE: &str = "usage:
+  cargo plugins       build the plugins, check and precompile them
+  cargo demo          build everything and run the main job offline
+  cargo ci            install the test peers, then run every check and test
+  cargo bench-peers   measure against skopeo (arguments go to the benchmark)";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    if task != "bench" && !rest.is_empty() {
+        bail!("`{task}` takes no arguments\n{USAGE}");
+    }
+    match task.as_str() {
+        "plugins" => plugins::build(&Project::find()?),
+        "demo" => demo::run(&Project::find()?),
+        "ci" => ci::run(&Project::find()?.locked()),
+        "bench" => bench::run(&Project::find()?, &rest),
+        _ => bail!("{USAGE}"),
+    }
+}

@@ -1,0 +1,102 @@
+//! Generated from the contracts. One module for each export, so that a plugin
+//! exports only what it implements; the imports are generated once and shared.
+
+#![allow(missing_docs, unreachable_pub, unsafe_code, unused_qualifications, clippy::all)]
+
+pub mod transport {
+    wit_bindgen::generate!({
+        path: "../../wit/transport/v0.1",
+        world: "longshore:transport/imports",
+        generate_all,
+    });
+}
+
+pub mod reference {
+    wit_bindgen::generate!({
+        path: "../../wit/transport/v0.1",
+        inline: "package longshore:guest; world reference-export {
+            include longshore:transport/imports@0.1.0;
+            export longshore:transport/reference@0.1.0;
+        }",
+        world: "longshore:guest/reference-export",
+        with: {
+            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
+            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
+            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
+            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "longshore_guest::export::reference",
+        export_macro_name: "export_reference_binding",
+    });
+}
+
+pub mod source {
+    wit_bindgen::generate!({
+        path: "../../wit/transport/v0.1",
+        inline: "package longshore:guest; world source-export {
+            include longshore:transport/imports@0.1.0;
+            export longshore:transport/source@0.1.0;
+        }",
+        world: "longshore:guest/source-export",
+        with: {
+            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
+            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
+            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
+            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "longshore_guest::export::source",
+        export_macro_name: "export_source_binding",
+    });
+}
+
+pub mod destination {
+    wit_bindgen::generate!({
+        path: "../../wit/transport/v0.1",
+        inline: "package longshore:guest; world destination-export {
+            include longshore:transport/imports@0.1.0;
+            export longshore:transport/destination@0.1.0;
+        }",
+        world: "longshore:guest/destination-export",
+        with: {
+            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
+            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
+            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
+            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "longshore_guest::export::destination",
+        export_macro_name: "export_destination_binding",
+    });
+}
+
+pub mod manage {
+    wit_bindgen::generate!({
+        path: "../../wit/transport/v0.1",
+        inline: "package longshore:guest; world manage-export {
+            include longshore:transport/imports@0.1.0;
+            export longshore:transport/manage@0.1.0;
+        }",
+        world: "longshore:guest/manage-export",
+        with: {
+            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
+            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
+            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
+            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "longshore_guest::export::manage",
+        export_macro_name: "export_manage_binding",
+    });
+}
+
+pub mod policy {
+    wit_bindgen::generate!({
+        path: "../../wit/policy/v0.1",
+        world: "longshore:policy/policy",
+        pub_export_macro: true,
+        default_bindings_module: "longshore_guest::export::policy",
+        export_macro_name: "export_policy_binding",
+    });
+}

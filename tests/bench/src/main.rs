@@ -1,0 +1,86 @@
+//! The benchmark: the program and Debian's skopeo do the same work in turn, on this machine.
+//!
+//! It is run by hand (`cargo bench-peers`) on an otherwise idle machine. Before each run the
+//! destination is removed and dirty pages are written; medians are compared.
+
+mod images;
+mod measure;
+mod peers;
+mod report;
+mod statistics;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::peers::Peers;
+use crate::work::{Options, Work};
+
+/// The hidden first argument of the process that makes the images.
+const MAKE_IMAGES: &str = "make-images";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = match arguments.next() {
+        Some(first) if first == MAKE_IMAGES => make_images(arguments.next()),
+        first => run(first.into_iter().chain(arguments)),
+    };
+    match outcome {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(missed) => {
+            report::line(&format!("{missed} limits were missed"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            report::line(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make_images(folder: Option<String>) -> Result<usize> {
+    images::make_missing(&PathBuf::from(folder.context("the folder is missing")?))?;
+    Ok(0)
+}
+
+/// Runs every work and returns how many limits were missed.
+fn run(command_line: impl Iterator<Item = String>) -> Result<usize> {
+    let options = arguments(command_line)?;
+    let peers = Peers::start(&options.work)?;
+    report::machine(&peers)?;
+    let mut missed = 0;
+    for work in Work::all(&peers) {
+        if work.name.contains(&options.only) {
+            missed += report::rows(&work, &work.measure(&peers, &options)?);
+        }
+    }
+    report::line(&format!(
+        "\npeak memory of this program: {} MiB",
+        measure::own_peak()? >> 20
+    ));
+    Ok(missed)
+}
+
+fn arguments(arguments: impl Iterator<Item = String>) -> Result<Options> {
+    let mut options = Options {
+        work: PathBuf::from("target/bench"),
+        runs: 5,
+        only: String::new(),
+    };
+    let mut arguments = arguments;
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--work" => options.work = std::path::absolute(&value).context("--work")?,
+            "--runs" => options.runs = value.parse().context("--runs takes a number")?,
+            "--only" => options.only = value,
+            _ => bail!("unknown option {name}; there are --work DIR, --runs N and --only TEXT"),
+        }
+    }
+    if options.runs < 5 {
+        bail!("fewer than 5 runs give no median worth printing");
+    }
+    Ok(options)
+}

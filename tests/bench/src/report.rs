@@ -1,0 +1,104 @@
+//! What is printed.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::measure::Sample;
+use crate::peers::Peers;
+use crate::statistics::median;
+use crate::work::{Measured, Work};
+
+/// CPU seconds may be at most this share of skopeo's.
+const CPU_LIMIT: f64 = 0.5;
+/// Peak memory must stay below this, in MiB.
+const PEAK_LIMIT: f64 = 48.0;
+
+/// Prints one line.
+#[expect(clippy::print_stdout, reason = "the one place of this program that prints")]
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}
+
+/// Says what the figures were taken on.
+pub(crate) fn machine(peers: &Peers) -> Result<()> {
+    let load = fs::read_to_string("/proc/loadavg").context("cannot read /proc/loadavg")?;
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    line(&format!("{processors} processors, load {}", load.trim()));
+    line(&format!("against {}", peers.skopeo_version));
+    Ok(())
+}
+
+/// Prints one row's medians and returns how many limits they miss.
+pub(crate) fn rows(work: &Work, measured: &Measured) -> usize {
+    let skopeo = Medians::of(&measured.skopeo);
+    let ours = Medians::of(&measured.longshore);
+    line(&format!(
+        "{:<26} {:>8} {:>22} {:>8} {:>20} {:>18} {:>9} {:>17}",
+        format!("{} runs, medians", measured.skopeo.len()),
+        "wall s",
+        "ratio",
+        "CPU s",
+        "ratio",
+        "peak MiB",
+        "registry",
+        "others (most)"
+    ));
+    line(&skopeo.shown("skopeo", ["", "", ""]));
+    let mut missed = ours.judged("longshore", &skopeo, work.wall_limit);
+    if let Some(limit) = work.unsafe_wall_limit {
+        let unsafe_ours = Medians::of(&measured.without_sync);
+        missed += unsafe_ours.judged("longshore --no-sync", &skopeo, limit);
+    }
+    missed
+}
+
+struct Medians {
+    wall: f64,
+    cpu: f64,
+    peak: f64,
+    registry: f64,
+    others: f64,
+    most_others: f64,
+}
+
+impl Medians {
+    fn of(samples: &[Sample]) -> Self {
+        let of = |take: fn(&Sample) -> f64| median(samples.iter().map(take));
+        Self {
+            wall: of(|sample| sample.wall),
+            cpu: of(|sample| sample.cpu),
+            peak: of(|sample| sample.peak as f64 / f64::from(1 << 20)),
+            registry: of(|sample| sample.registry),
+            others: of(|sample| sample.others),
+            most_others: samples.iter().map(|sample| sample.others).fold(0.0, f64::max),
+        }
+    }
+
+    /// Prints the medians against skopeo's and returns how many limits they miss.
+    fn judged(&self, who: &str, skopeo: &Self, wall_limit: f64) -> usize {
+        let verdicts = [
+            (self.wall / skopeo.wall, wall_limit),
+            (self.cpu / skopeo.cpu, CPU_LIMIT),
+            (self.peak, PEAK_LIMIT),
+        ];
+        let shown = verdicts.map(|(value, limit)| {
+            let verdict = if value <= limit { "ok" } else { "MISSED" };
+            format!("{value:.2} <= {limit:.2} {verdict}")
+        });
+        line(&self.shown(who, [&shown[0], &shown[1], &shown[2]]));
+        verdicts.iter().filter(|(value, limit)| value > limit).count()
+    }
+
+    fn shown(&self, who: &str, [wall, cpu, peak]: [&str; 3]) -> String {
+        let peak = if peak.is_empty() {
+            format!("{:.2}", self.peak)
+        } else {
+            peak.to_owned()
+        };
+        format!(
+            "{who:<26} {:>8.3} {wall:>22} {:>8.3} {cpu:>20} {peak:>18} {:>9.2} {:>8.2} ({:.2})",
+            self.wall, self.cpu, self.registry, self.others, self.most_others
+        )
+    }
+}

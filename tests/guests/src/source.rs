@@ -1,0 +1,120 @@
+use longshore_guest::{Blob, BlobInfo, Body, Directory, Error, FileRange, Manifest, Session, Source, Writer};
+
+use crate::{PLACE, balloon, flood, mode, spin};
+
+pub(crate) struct BadSource {
+    mode: String,
+    directory: Option<Directory>,
+}
+
+impl BadSource {
+    fn directory(&self) -> Result<&Directory, Error> {
+        self.directory.as_ref().ok_or_else(|| Error::invalid_reference("this mode needs a path"))
+    }
+}
+
+impl Source for BadSource {
+    fn open(session: Session) -> Result<Self, Error> {
+        let mode = mode(&session);
+        let directory = session.directory(PLACE).ok();
+        match mode.as_str() {
+            "loop" => spin(),
+            "balloon" => balloon(),
+            "sleep" => std::thread::sleep(std::time::Duration::from_secs(1_000_000)),
+            "panic" => panic!("as asked"),
+            "exit" => std::process::exit(0),
+            "handles" => flood(&session.directory(PLACE)?)?,
+            "stranger" => drop(session.directory("never granted")?),
+            "retry" => return Err(Error { retryable: true, ..Error::new("other", "not now") }),
+            "code" => return Err(Error::new("a-code-of-the-future", "what is this")),
+            _ => {}
+        }
+        Ok(Self { mode, directory })
+    }
+
+    fn abilities(&self) -> Vec<String> {
+        vec!["signatures".to_owned(), "ability-of-the-future".to_owned()]
+    }
+
+    fn manifest(&self, instance: Option<String>) -> Result<Manifest, Error> {
+        let text = |bytes: Vec<u8>| Ok(Manifest { bytes, media_type: String::new(), digest: instance.clone() });
+        let read = |path: &[u8]| text(self.directory()?.read(path, 1 << 20)?);
+        match self.mode.as_str() {
+            "large-manifest" => text(vec![b' '; (4 << 20) + 1]),
+            "huge-manifest" => text(vec![b' '; 64 << 20]),
+            "wrong-digest" => Ok(Manifest {
+                bytes: b"{}".to_vec(),
+                media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+                digest: Some("sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned()),
+            }),
+            "no-digest" => Ok(Manifest { bytes: b"{}".to_vec(), media_type: String::new(), digest: Some("x".to_owned()) }),
+            "dotdot" => read(b"../secret"),
+            "inner-dotdot" => read(b"a/../../secret"),
+            "absolute" => read(b"/etc/passwd"),
+            "symlink" => read(b"link"),
+            "symlink-directory" => read(b"outside/secret"),
+            "fifo" => read(b"fifo"),
+            "device" => read(b"device"),
+            "write-read-only" => self.directory()?.replace(b"new", b"x").and_then(|()| text(Vec::new())),
+            "stage-read-only" => self.directory()?.stage().and_then(|_| text(Vec::new())),
+            "std-fs" => match std::fs::read("/etc/passwd") {
+                Ok(bytes) => text(bytes),
+                Err(error) => Err(Error::new("access-denied", format!("std::fs: {error}"))),
+            },
+            "environment" => Err(Error::new("other", format!("{} variables", std::env::vars().count()))),
+            _ => text(br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#.to_vec()),
+        }
+    }
+
+    fn blob(&self, _info: BlobInfo) -> Result<Box<dyn Blob>, Error> {
+        let directory = self.directory.as_ref().map(|directory| directory.subdirectory(b"")).transpose()?;
+        Ok(Box::new(BadBlob { mode: self.mode.clone(), directory }))
+    }
+
+    fn signatures(&self, _instance: Option<String>) -> Result<Vec<Vec<u8>>, Error> {
+        match self.mode.as_str() {
+            "large-signatures" => Ok(vec![vec![0; 3 << 20], vec![0; 3 << 20]]),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+struct BadBlob {
+    mode: String,
+    directory: Option<Directory>,
+}
+
+impl Blob for BadBlob {
+    fn body(&self) -> Result<Body, Error> {
+        let file = || match &self.directory {
+            Some(directory) => directory.open(b"blob", false),
+            None => Err(Error::invalid_reference("this mode needs a path")),
+        };
+        match self.mode.as_str() {
+            "lying-length" => Ok(Body::Range(FileRange { file: file()?, offset: 0, length: Some(1 << 40) })),
+            "lying-offset" => Ok(Body::Range(FileRange { file: file()?, offset: u64::MAX, length: None })),
+            "large-inline" => Ok(Body::Inline(vec![0; (1 << 20) + 1])),
+            "streamed" => {
+                let reader = file()?.reader(1, None)?;
+                // What was read is gone for the host.
+                reader.read(1)?;
+                Ok(Body::Streamed(reader))
+            }
+            "produced" | "produced-fails" | "produced-panics" | "produced-endless" => Ok(Body::Produced(Some(8))),
+            _ => Ok(Body::Inline(b"{}".to_vec())),
+        }
+    }
+
+    fn produce(&self, out: &Writer) -> Result<(), Error> {
+        out.write(b"abcd")?;
+        match self.mode.as_str() {
+            "produced-fails" => return Err(Error::invalid_data("half of it is broken")),
+            "produced-panics" => panic!("half-way"),
+            "produced-endless" => loop {
+                out.write(&[0; 1 << 16])?;
+            },
+            _ => {}
+        }
+        out.write(b"efgh")
+    }
+}

@@ -1,0 +1,30 @@
+//! What the tests of the whole program stand on: a maker of images, an independent check of what
+//! lies on disk, a scripted registry in memory, real peers, and a runner of commands.
+//!
+//! Nothing here uses the host's own crates, so that a mistake in them cannot hide itself.
+
+mod check;
+mod command;
+mod docker_registry;
+mod image;
+mod layer;
+mod registry;
+mod scratch;
+mod store;
+
+pub use check::{Checked, check_dir, check_image, check_layout, check_repository};
+pub use command::{Finished, Tool, longshore, peer};
+pub use docker_registry::DockerRegistry;
+pub use image::{Document, ImageSpec, Kind, MadeImage, running_architecture};
+pub use layer::{Layer, Packing};
+pub use registry::{Auth, Builder, Fault, Gate, Locations, Request, TestRegistry, When};
+pub use scratch::Scratch;
+pub use store::{entries, files_below};
+
+use sha2::{Digest as _, Sha256};
+
+/// The sha256 digest of bytes in its `sha256:HEX` form.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}

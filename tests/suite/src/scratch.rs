@@ -1,0 +1,71 @@
+//! One test's folder, with a home of its own, so that no file of the user decides a test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::command::{Tool, longshore, peer};
+
+/// A temporary folder with a home whose policy accepts everything; removed at the end.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// Any failed write.
+    pub fn new() -> Result<Self> {
+        let scratch = Self {
+            folder: TempDir::new().context("cannot make a temporary folder")?,
+        };
+        scratch.write_policy(r#"{"default":[{"type":"insecureAcceptAnything"}]}"#)?;
+        Ok(scratch)
+    }
+
+    /// Replaces the home's trust policy.
+    ///
+    /// # Errors
+    /// Any failed write.
+    pub fn write_policy(&self, policy: &str) -> Result<()> {
+        let folder = self.path("home/.config/containers");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let file = folder.join("policy.json");
+        fs::write(&file, policy).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// A path below the folder.
+    #[must_use]
+    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// `TRANSPORT:` and a path below the folder; the part after a colon in `below` stays.
+    #[must_use]
+    pub fn name(&self, transport: &str, below: &str) -> String {
+        format!("{transport}:{}", self.path(below).display())
+    }
+
+    /// The program under test, at home in this folder.
+    #[must_use]
+    pub fn longshore(&self) -> Tool {
+        self.at_home(longshore())
+    }
+
+    /// A peer, at home in this folder.
+    #[must_use]
+    pub fn peer(&self, name: &str) -> Tool {
+        self.at_home(peer(name))
+    }
+
+    fn at_home(&self, tool: Tool) -> Tool {
+        let home = self.path("home");
+        tool.env("XDG_RUNTIME_DIR", home.join("run"))
+            .env("HOME", home)
+            .current_dir(self.folder.path())
+    }
+}

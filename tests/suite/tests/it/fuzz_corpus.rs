@@ -1,0 +1,201 @@
+//! Every parser of foreign bytes, run over a corpus and its mutations: no panic, no endless loop,
+//! and what is accepted is stable. The targets take bytes, so that a fuzzer can call them too.
+
+use longshore_registry::Client;
+use longshore_tests::{Fault, ImageSpec, Kind, Layer, TestRegistry, When};
+use longshore_types::{Algorithm, Digest, ImageName, LayoutReference, Parsed, RawManifest, Reference};
+
+/// Target: references, transport names, digests and layout references.
+fn reference(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(parsed) = Reference::parse_normalized(text) {
+        for written in [parsed.to_string(), parsed.familiar()] {
+            let again = Reference::parse_normalized(&written);
+            assert_eq!(again.ok().as_ref(), Some(&parsed), "{text:?} -> {written:?}");
+        }
+    }
+    if let Ok(name) = ImageName::parse(text, ["dir", "docker", "oci"]) {
+        assert_eq!(name.to_string(), text);
+    }
+    if let Ok(digest) = text.parse::<Digest>() {
+        assert_eq!(digest.to_string(), text);
+    }
+    let _ = LayoutReference::parse(text, false);
+}
+
+/// Target: manifests and lists.
+fn manifest(bytes: &[u8]) {
+    for declared in [
+        None,
+        Some("application/vnd.oci.image.manifest.v1+json"),
+        Some("text/plain"),
+    ] {
+        let Ok(raw) = RawManifest::new(bytes, declared) else {
+            continue;
+        };
+        assert_eq!(raw.bytes(), bytes);
+        match raw.parse() {
+            Ok(Parsed::Image(image)) => {
+                let Ok(written) = image.to_raw() else { continue };
+                let Ok(Parsed::Image(again)) = written.parse() else {
+                    panic!("{:?} is no image any more", String::from_utf8_lossy(written.bytes()));
+                };
+                assert_eq!(again.config.digest, image.config.digest);
+                assert_eq!(again.layers.len(), image.layers.len());
+                assert_eq!(
+                    again.to_raw().unwrap().digest(Algorithm::Sha256),
+                    written.digest(Algorithm::Sha256)
+                );
+            }
+            Ok(Parsed::List(list)) => {
+                let Ok(written) = list.to_raw() else { continue };
+                assert!(
+                    matches!(written.parse(), Ok(Parsed::List(_))),
+                    "{:?}",
+                    String::from_utf8_lossy(bytes)
+                );
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// A generator that gives the same numbers on every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % limit.max(1)
+    }
+}
+
+/// What parsers trip over, put into the middle of what they expect.
+const PIECES: [&str; 20] = [
+    "",
+    "\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "@",
+    "/",
+    "\\u0000",
+    "\u{0}",
+    "sha256:",
+    "null",
+    "-1",
+    "1e400",
+    "\\",
+    "=",
+    " ",
+    "99999999999999999999",
+];
+
+/// Every seed, cut at every place, and with pieces taken out, doubled, put in or exchanged.
+fn mutations(seeds: &[&[u8]], rounds: usize) -> Vec<Vec<u8>> {
+    let mut numbers = Numbers(1);
+    let mut all = Vec::new();
+    for seed in seeds {
+        all.push(seed.to_vec());
+        let step = (seed.len() / 64).max(1);
+        all.extend((0..seed.len()).step_by(step).map(|end| seed[..end].to_vec()));
+        for _ in 0..rounds {
+            let mut bytes = seed.to_vec();
+            for _ in 0..=numbers.below(3) {
+                let start = numbers.below(bytes.len() + 1);
+                let end = (start + numbers.below(12)).min(bytes.len());
+                let piece = match numbers.below(4) {
+                    0 => Vec::new(),
+                    1 => bytes[start..end].repeat(2),
+                    2 => PIECES[numbers.below(PIECES.len())].as_bytes().to_vec(),
+                    _ => vec![u8::try_from(numbers.below(256)).unwrap_or_default()],
+                };
+                bytes.splice(start..end, piece);
+            }
+            all.push(bytes);
+        }
+    }
+    all
+}
+
+#[test]
+fn references() {
+    let hex = "0123456789abcdef".repeat(8);
+    let long = format!("localhost:5000/a/b:v1@sha256:{}", &hex[..64]);
+    let longer = format!("host/a@sha512:{hex}");
+    let seeds = [
+        "busybox",
+        "docker.io/library/busybox:latest",
+        "[2001:db8::1]:5000/a/b",
+        "index.docker.io/a__b/c-d.e:T_1-2",
+        "docker://quay.io/a/b:c",
+        "oci:some/folder:name",
+        "dir:/a/b",
+        "folder:@3",
+        &long,
+        &longer,
+    ];
+    for bytes in mutations(&seeds.map(str::as_bytes), 400) {
+        reference(&bytes);
+    }
+}
+
+#[test]
+fn manifests() {
+    let layers = [Layer::new(1, 10), Layer::new(2, 10)];
+    let made = [
+        ImageSpec::new(layers),
+        ImageSpec::new(layers).kind(Kind::Docker),
+        ImageSpec::new(layers).and_platform("linux", "s390x"),
+        ImageSpec::new(layers).kind(Kind::Docker).and_platform("linux", "s390x"),
+    ]
+    .map(|spec| spec.make().unwrap().top.bytes);
+    let signed = br#"{"schemaVersion":1,"name":"a","fsLayers":[],"signatures":[{"header":{},"signature":"","protected":"eyJmb3JtYXRMZW5ndGgiOjUsImZvcm1hdFRhaWwiOiJmUSJ9"}]}"#;
+    let mut seeds: Vec<&[u8]> = made.iter().map(AsRef::as_ref).collect();
+    seeds.push(signed);
+    for bytes in mutations(&seeds, 600) {
+        manifest(&bytes);
+    }
+    let deep = ["[", "{\"a\":"].map(|piece| piece.repeat(100_000));
+    for text in deep {
+        manifest(text.as_bytes());
+    }
+}
+
+#[test]
+fn challenges() {
+    let registry = TestRegistry::start().unwrap();
+    let address = registry.address().to_string();
+    let realm = format!("http://{address}/token");
+    let seeds = [
+        format!("Bearer realm=\"{realm}\",service=\"a b\",scope=\"repository:a:pull,push\""),
+        format!("Basic realm=\"a\\\"b\", Bearer realm={realm}"),
+        "Negotiate, Digest qop=\"auth\"".to_owned(),
+    ];
+    let seeds: Vec<&[u8]> = seeds.iter().map(String::as_bytes).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for bytes in mutations(&seeds, 60) {
+        let Ok(challenge) = String::from_utf8(bytes) else {
+            continue;
+        };
+        let refusal = |challenge: &str| Fault::Answer {
+            status: 401,
+            headers: vec![("www-authenticate", challenge.to_owned())],
+            body: bytes::Bytes::new(),
+        };
+        registry.script(When::first("GET", "/v2/"), refusal(&challenge));
+        registry.script(When::first("GET", "/v2/app/manifests/"), refusal(&challenge));
+        let client = Client::builder(address.clone()).tls_verify(false).build().unwrap();
+        let fetched = runtime.block_on(client.repository("app").manifest("v1"));
+        assert!(fetched.is_err(), "there is no such manifest: {challenge:?}");
+    }
+}

@@ -1,0 +1,18 @@
+//! The whole program against real files, real peers and a scripted registry.
+//!
+//! A test that needs a peer starts it through the library, which fails with the name of the peer
+//! and of the command that installs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail at any line")]
+
+mod commands;
+mod concurrency;
+mod copy_local;
+mod copy_registry;
+mod crash;
+mod faults;
+mod fuzz_corpus;
+mod library;
+mod peers_skopeo;
+mod peers_umoci;
+mod policy;
+mod refusals;

@@ -1,0 +1,201 @@
+//! Images that lie, and sources that are not there: one clear error, and the destination as it was.
+
+use std::fs;
+use std::path::Path;
+
+use longshore_tests::{ImageSpec, Layer, MadeImage, Packing, Scratch, entries, files_below};
+use serde_json::{Value, json};
+
+fn image() -> MadeImage {
+    ImageSpec::new([Layer::new(1, 1_200_000), Layer::new(2, 500)])
+        .make()
+        .unwrap()
+}
+
+/// Copies from a `dir:` or `oci:` source to both kinds of destination, each already holding
+/// another image, and expects that nothing can be seen of the attempt.
+fn refused(scratch: &Scratch, from: &str, fragments: &[&str]) {
+    let before = ImageSpec::new([Layer::new(9, 100)]).make().unwrap();
+    before.write_dir(&scratch.path("dir-to")).unwrap();
+    before.write_layout(&scratch.path("oci-to"), "old").unwrap();
+    let folder = files_below(&scratch.path("dir-to")).unwrap();
+    for to in ["dir-to", "oci-to:new"] {
+        let transport = &to[..3];
+        let finished = scratch
+            .longshore()
+            .args(["copy", from, &scratch.name(transport, to)])
+            .run();
+        finished.fails_with(fragments);
+    }
+    assert_eq!(files_below(&scratch.path("dir-to")).unwrap(), folder, "{from}");
+    let old = vec![(Some("old".to_owned()), before.top.digest.clone())];
+    assert_eq!(entries(&scratch.path("oci-to")).unwrap(), old, "{from}");
+    let left = unpublished(&scratch.path("."));
+    assert_eq!(left, Vec::<String>::new(), "{from}: left behind");
+    fs::remove_dir_all(scratch.path("dir-to")).unwrap();
+    fs::remove_dir_all(scratch.path("oci-to")).unwrap();
+}
+
+/// Names below a folder that no format knows: what an attempt that failed must not leave.
+fn unpublished(folder: &Path) -> Vec<String> {
+    let known = |name: &str| {
+        let hex = name.trim_end_matches(".manifest.json");
+        let fixed = ["version", "manifest.json", "index.json", "oci-layout", "policy.json"];
+        fixed.contains(&name) || (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let names = files_below(folder).unwrap().into_keys();
+    let name = |path: std::path::PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    names.map(name).filter(|name| !known(name)).collect()
+}
+
+#[test]
+fn a_blob_that_is_not_what_its_digest_says() {
+    let made = image();
+    let layer = &made.layers(0)[0];
+    let config = made.config(0);
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let cases: [(&str, &str, Damage); 5] = [
+        ("altered", layer, |mut bytes| {
+            bytes[5_000] ^= 1;
+            bytes
+        }),
+        ("too short", layer, |bytes| bytes[..bytes.len() - 1].to_vec()),
+        ("empty", layer, |_| Vec::new()),
+        ("too long", layer, |bytes| [bytes, vec![0]].concat()),
+        ("altered config", &config, |mut bytes| {
+            bytes[5] ^= 1;
+            bytes
+        }),
+    ];
+    for (case, digest, damage) in cases {
+        let scratch = Scratch::new().unwrap();
+        made.write_dir(&scratch.path("from")).unwrap();
+        let file = scratch.path("from").join(&digest[7..]);
+        let bytes = damage(fs::read(&file).unwrap());
+        fs::write(&file, bytes).unwrap();
+        refused(&scratch, &scratch.name("dir", "from"), &[&digest[7..]]);
+        eprintln!("{case}: refused");
+    }
+}
+
+#[test]
+fn a_blob_that_is_missing() {
+    let made = image();
+    let scratch = Scratch::new().unwrap();
+    made.write_layout(&scratch.path("from"), "x").unwrap();
+    let layer = made.layers(0)[1][7..].to_owned();
+    fs::remove_file(scratch.path("from/blobs/sha256").join(&layer)).unwrap();
+    refused(&scratch, &scratch.name("oci", "from:x"), &[&layer]);
+}
+
+#[test]
+fn a_manifest_that_lies() {
+    type Edit = fn(&mut Value);
+    let cases: [(&str, Edit); 8] = [
+        ("layer size too small", |manifest| {
+            manifest["layers"][0]["size"] = json!(10)
+        }),
+        ("layer size too large", |manifest| {
+            manifest["layers"][0]["size"] = json!(9_999_999)
+        }),
+        ("negative size", |manifest| manifest["layers"][0]["size"] = json!(-1)),
+        ("config size", |manifest| manifest["config"]["size"] = json!(1)),
+        ("digest of no algorithm", |manifest| {
+            manifest["layers"][0]["digest"] = json!("md5:1234")
+        }),
+        ("digest with a path", |manifest| {
+            manifest["layers"][0]["digest"] = json!("sha256:../../x")
+        }),
+        ("a manifest and an index at once", |manifest| {
+            manifest["manifests"] = json!([])
+        }),
+        ("layers that are none", |manifest| manifest["layers"] = json!("none")),
+    ];
+    for (case, edit) in cases {
+        let scratch = Scratch::new().unwrap();
+        image().with_manifest(edit).write_dir(&scratch.path("from")).unwrap();
+        refused(&scratch, &scratch.name("dir", "from"), &["level=fatal"]);
+        eprintln!("{case}: refused");
+    }
+}
+
+#[test]
+fn a_manifest_that_is_none() {
+    let long = vec![b' '; (4 << 20) + 1];
+    let cases: [(&str, &[u8]); 5] = [
+        ("empty", b""),
+        ("truncated", br#"{"schemaVersion":2,"#),
+        ("text", b"hello"),
+        ("an unknown schema", br#"{"schemaVersion":3}"#),
+        ("too large", &long),
+    ];
+    for (case, bytes) in cases {
+        let scratch = Scratch::new().unwrap();
+        image().write_dir(&scratch.path("from")).unwrap();
+        fs::write(scratch.path("from/manifest.json"), bytes).unwrap();
+        refused(&scratch, &scratch.name("dir", "from"), &["level=fatal"]);
+        eprintln!("{case}: refused");
+    }
+}
+
+#[test]
+fn a_layout_whose_manifest_was_exchanged() {
+    let scratch = Scratch::new().unwrap();
+    let made = image();
+    made.write_layout(&scratch.path("from"), "x").unwrap();
+    let other = ImageSpec::new([Layer::new(3, 10)]).make().unwrap();
+    let file = scratch.path("from/blobs/sha256").join(&made.top.digest[7..]);
+    fs::write(file, &other.top.bytes).unwrap();
+    refused(&scratch, &scratch.name("oci", "from:x"), &[&made.top.digest]);
+}
+
+#[test]
+fn a_layer_that_does_not_unpack() {
+    // The layer's digest is right; what a layout wants is a compressed layer, so it is unpacked.
+    let scratch = Scratch::new().unwrap();
+    let packed = Layer::new(1, 50_000).packed(Packing::Plain);
+    let made = ImageSpec::new([packed]).make().unwrap();
+    let lying = made.with_manifest(|manifest| {
+        manifest["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+gzip");
+    });
+    lying.write_dir(&scratch.path("from")).unwrap();
+    let finished = scratch
+        .longshore()
+        .args(["copy", &scratch.name("dir", "from"), &scratch.name("oci", "to:x")])
+        .run();
+    assert!(
+        finished.status() == Some(0) || finished.status() == Some(1),
+        "{}",
+        finished.story()
+    );
+    if finished.status() == Some(0) {
+        longshore_tests::check_layout(&scratch.path("to"), "x").unwrap();
+    }
+}
+
+#[test]
+fn a_source_that_is_not_there() {
+    let scratch = Scratch::new().unwrap();
+    image().write_layout(&scratch.path("from"), "x").unwrap();
+    let cases = [
+        (scratch.name("oci", "from:y"), 2, "\"y\""),
+        (scratch.name("oci", "nowhere:x"), 1, "nowhere"),
+        (scratch.name("dir", "nowhere"), 1, "nowhere"),
+        (scratch.name("oci", "from:@7"), 1, "7"),
+        (
+            "from".to_owned(),
+            1,
+            "Invalid source name from: Invalid image name \\\"from\\\", expected colon-separated transport:reference",
+        ),
+        ("nix:from".to_owned(), 1, "unknown transport \\\"nix\\\""),
+    ];
+    for (from, status, fragment) in cases {
+        let finished = scratch
+            .longshore()
+            .args(["copy", &from, &scratch.name("dir", "to")])
+            .run()
+            .with_status(status);
+        assert!(finished.stderr().contains(fragment), "{fragment}\n{}", finished.story());
+        assert!(!scratch.path("to").exists());
+    }
+}
