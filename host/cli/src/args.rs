@@ -95,14 +95,25 @@ pub(crate) enum Request {
     /// Print this help text.
     Help(String),
     /// Carry out the command; `plugins` are those named anywhere.
-    Run { command: Command, global: GlobalArgs, plugins: PluginChoice, tls_verify: Option<bool> },
+    Run {
+        command: Command,
+        global: GlobalArgs,
+        plugins: PluginChoice,
+        tls_verify: Option<bool>,
+    },
 }
 
 /// Reads a command line, whose first item is the program's name.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
     let matches = conventions::follow_pflag(Cli::command()).try_get_matches_from(words)?;
     let path = command_path(&matches);
-    let Cli { global, plugins, version, tls_verify, command } = Cli::from_arg_matches(&matches)?;
+    let Cli {
+        global,
+        plugins,
+        version,
+        tls_verify,
+        command,
+    } = Cli::from_arg_matches(&matches)?;
     if global.help {
         return Ok(Request::Help(help(&path)));
     }
@@ -114,7 +125,12 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         _ if version => Ok(Request::Version),
         Some(Word::Command(mut command)) => {
             let plugins = plugins.followed_by(command.take_plugins());
-            Ok(Request::Run { command, global, plugins, tls_verify })
+            Ok(Request::Run {
+                command,
+                global,
+                plugins,
+                tls_verify,
+            })
         }
         None => Err(UsageError::missing_command(PROGRAM)),
     }
@@ -142,7 +158,9 @@ pub(crate) fn help(path: &[&str]) -> String {
     let shared: Vec<clap::Id> = root.get_arguments().map(|arg| arg.get_id().clone()).collect();
     let mut command = root;
     for name in path {
-        let Some(inner) = command.find_subcommand(name) else { break };
+        let Some(inner) = command.find_subcommand(name) else {
+            break;
+        };
         command = inner.clone();
         command = command.mut_args(|arg| {
             let hide = arg.is_hide_set() || (shared.contains(arg.get_id()) && arg.get_id() != "help");

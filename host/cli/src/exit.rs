@@ -69,7 +69,11 @@ mod tests {
 
     fn missing(kind: ErrorKind) -> CopyError {
         let source = TransportError::new(kind, "no such image");
-        CopyError::Open { side: Side::Source, name: "oci:x".to_owned(), source }
+        CopyError::Open {
+            side: Side::Source,
+            name: "oci:x".to_owned(),
+            source,
+        }
     }
 
     #[test]
@@ -77,7 +81,12 @@ mod tests {
         for (error, expected) in [
             (anyhow!("anything"), 1),
             (missing(ErrorKind::ImageNotFound).into(), 2),
-            (anyhow::Error::new(missing(ErrorKind::ImageNotFound)).context("reading").context("more"), 2),
+            (
+                anyhow::Error::new(missing(ErrorKind::ImageNotFound))
+                    .context("reading")
+                    .context("more"),
+                2,
+            ),
             (missing(ErrorKind::BlobNotFound).into(), 1),
             (missing(ErrorKind::AccessDenied).into(), 1),
             (TransportError::new(ErrorKind::ImageNotFound, "gone").into(), 2),

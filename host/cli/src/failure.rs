@@ -44,7 +44,9 @@ mod tests {
     fn causes_are_printed_once() {
         let plain = anyhow!("c").context("b").context("a");
         assert_eq!(text(&plain), "a: b: c");
-        let repeated = anyhow!("connection refused").context("get /v2/: connection refused").context("a");
+        let repeated = anyhow!("connection refused")
+            .context("get /v2/: connection refused")
+            .context("a");
         assert_eq!(text(&repeated), "a: get /v2/: connection refused");
     }
 

@@ -18,7 +18,12 @@ pub(crate) fn start(printer: &Printer, debug: bool) {
         false => (LevelFilter::INFO, LevelFilter::OFF),
     };
     let filter = Targets::new().with_target("longshore", ours).with_default(foreign);
-    let subscriber = registry().with(Lines { printer: printer.clone() }.with_filter(filter));
+    let subscriber = registry().with(
+        Lines {
+            printer: printer.clone(),
+        }
+        .with_filter(filter),
+    );
     // It fails only if another subscriber is set, and then that one prints.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -78,11 +83,16 @@ mod tests {
     #[test]
     fn an_event_becomes_one_line() {
         let captured = Captured::new(false, false);
-        let layer = Lines { printer: captured.printer() };
+        let layer = Lines {
+            printer: captured.printer(),
+        };
         tracing::subscriber::with_default(registry().with(layer), || {
             tracing::warn!(url = "https://a/v2/", tries = 2, "try again");
         });
         let line = captured.stderr();
-        assert!(line.ends_with("level=warning msg=\"try again url=https://a/v2/ tries=2\"\n"), "{line}");
+        assert!(
+            line.ends_with("level=warning msg=\"try again url=https://a/v2/ tries=2\"\n"),
+            "{line}"
+        );
     }
 }

@@ -203,7 +203,11 @@ fn now() -> String {
 /// logrus quotes a value only when it has something to quote.
 fn quoted_if_needed(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
-    if text.is_empty() || text.chars().all(plain) { text.to_owned() } else { quoted(text) }
+    if text.is_empty() || text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        quoted(text)
+    }
 }
 
 /// `text` with control characters shown, not obeyed: parts of a message come
@@ -211,7 +215,13 @@ fn quoted_if_needed(text: &str) -> String {
 fn printable(text: &str) -> String {
     let harmless = |c: char| c == '\n' || c == '\t' || !c.is_control();
     text.chars()
-        .map(|c| if harmless(c) { c.to_string() } else { c.escape_default().to_string() })
+        .map(|c| {
+            if harmless(c) {
+                c.to_string()
+            } else {
+                c.escape_default().to_string()
+            }
+        })
         .collect()
 }
 
@@ -233,7 +243,10 @@ pub(crate) mod testing {
 
     impl Write for Memory {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -256,7 +269,11 @@ pub(crate) mod testing {
                 (Box::new(stdout.clone()), stdout_is_terminal),
                 (Box::new(stderr.clone()), stderr_is_terminal),
             );
-            Self { stdout, stderr, printer }
+            Self {
+                stdout,
+                stderr,
+                printer,
+            }
         }
 
         pub(crate) fn printer(&self) -> Printer {
@@ -297,7 +314,11 @@ mod tests {
     #[test]
     fn messages_have_the_form_of_logrus() {
         for (level, message, expected) in [
-            (Level::Fatal, "Exactly one argument", "level=fatal msg=\"Exactly one argument\"\n"),
+            (
+                Level::Fatal,
+                "Exactly one argument",
+                "level=fatal msg=\"Exactly one argument\"\n",
+            ),
             (Level::Warning, "plain-word", "level=warning msg=plain-word\n"),
             (Level::Debug, "a\nb \"c\"", "level=debug msg=\"a\\nb \\\"c\\\"\"\n"),
         ] {
@@ -314,7 +335,10 @@ mod tests {
     fn messages_on_a_terminal_have_a_badge_and_no_foreign_escapes() {
         let captured = Captured::new(false, true);
         captured.printer().message(Level::Fatal, "no \u{1b}[2J such\nimage");
-        assert_eq!(captured.stderr(), "\x1b[31mFATA\x1b[0m[0000] no \\u{1b}[2J such\nimage\n");
+        assert_eq!(
+            captured.stderr(),
+            "\x1b[31mFATA\x1b[0m[0000] no \\u{1b}[2J such\nimage\n"
+        );
     }
 
     #[test]

@@ -57,9 +57,7 @@ impl<'a> Progress<'a> {
     /// A terminal that shows a bar needs no line; a file that gets the report
     /// is written whether somebody watches bars or not.
     fn is_shown_as_bar(&self, event: &Event) -> bool {
-        matches!(event, Event::BlobStarted { .. })
-            && self.bars.is_some()
-            && self.printer.is_terminal(self.report)
+        matches!(event, Event::BlobStarted { .. }) && self.bars.is_some() && self.printer.is_terminal(self.report)
     }
 
     fn end_bars(&mut self) {
@@ -79,9 +77,7 @@ impl Drop for Progress<'_> {
 fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::SourceSignatures => "Getting image source signatures".to_owned(),
-        Event::CheckingSignatureSupport => {
-            "Checking if image destination supports signatures".to_owned()
-        }
+        Event::CheckingSignatureSupport => "Checking if image destination supports signatures".to_owned(),
         Event::BlobStarted { kind, digest, .. } => format!("{} {digest}", verb(*kind)),
         Event::WritingManifest => "Writing manifest to image destination".to_owned(),
         Event::StoringSignatures => "Storing signatures".to_owned(),
@@ -110,12 +106,20 @@ struct Bars {
 
 impl Bars {
     fn new(all: MultiProgress) -> Self {
-        Self { all, of_blob: HashMap::new() }
+        Self {
+            all,
+            of_blob: HashMap::new(),
+        }
     }
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::BlobStarted { blob, kind, digest, size } => {
+            Event::BlobStarted {
+                blob,
+                kind,
+                digest,
+                size,
+            } => {
                 let bar = self.all.add(ProgressBar::new(*size));
                 bar.set_style(style(MOVING).progress_chars("=>-"));
                 bar.set_prefix(name(*kind, digest));
@@ -162,7 +166,12 @@ mod tests {
     }
 
     fn started(kind: BlobKind) -> Event {
-        Event::BlobStarted { blob: 1, kind, digest: digest(1), size: 10 }
+        Event::BlobStarted {
+            blob: 1,
+            kind,
+            digest: digest(1),
+            size: 10,
+        }
     }
 
     fn events() -> Vec<Event> {
@@ -170,9 +179,21 @@ mod tests {
             Event::SourceSignatures,
             started(BlobKind::Layer),
             Event::BlobProgress { blob: 1, bytes: 5 },
-            Event::BlobDone { blob: 1, digest: digest(1), size: 10 },
-            Event::BlobStarted { blob: 2, kind: BlobKind::Config, digest: digest(2), size: 3 },
-            Event::BlobSkipped { blob: 2, reason: SkipReason::AlreadyExists },
+            Event::BlobDone {
+                blob: 1,
+                digest: digest(1),
+                size: 10,
+            },
+            Event::BlobStarted {
+                blob: 2,
+                kind: BlobKind::Config,
+                digest: digest(2),
+                size: 3,
+            },
+            Event::BlobSkipped {
+                blob: 2,
+                reason: SkipReason::AlreadyExists,
+            },
             Event::WritingManifest,
         ]
     }
@@ -213,7 +234,10 @@ mod tests {
 
     #[test]
     fn names_are_cut_to_one_length() {
-        assert_eq!(name(BlobKind::Layer, &digest(1)), format!("Copying blob {}", &digest(1).hex()[..12]));
+        assert_eq!(
+            name(BlobKind::Layer, &digest(1)),
+            format!("Copying blob {}", &digest(1).hex()[..12])
+        );
         assert_eq!(
             name(BlobKind::Config, &digest(1)),
             format!("Copying config {}", &digest(1).hex()[..10])

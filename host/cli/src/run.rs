@@ -45,7 +45,12 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
             return printer.result(format!("{PROGRAM} version {}\n", env!("CARGO_PKG_VERSION")));
         }
         Request::Help(text) => return printer.result(text),
-        Request::Run { command, global, plugins, tls_verify } => (command, global, plugins, tls_verify),
+        Request::Run {
+            command,
+            global,
+            plugins,
+            tls_verify,
+        } => (command, global, plugins, tls_verify),
     };
     logging::start(printer, global.debug);
     if tls_verify.is_some() {
@@ -73,24 +78,14 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
 
 /// Carries out `command`, then waits until no plugin has anything left to
 /// clean up, unless another signal comes.
-async fn carry_out_with_plugins(
-    command: Command,
-    settings: &Settings,
-    printer: &Printer,
-) -> anyhow::Result<()> {
+async fn carry_out_with_plugins(command: Command, settings: &Settings, printer: &Printer) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("listening for signals")?;
     let result = match command {
         Command::Copy(args) => commands::copy::run(*args, settings, &mut signals, printer).await,
         Command::Delete(args) => droppable(&mut signals, commands::delete::run(*args, settings)).await,
-        Command::Inspect(args) => {
-            droppable(&mut signals, commands::inspect::run(*args, settings, printer)).await
-        }
-        Command::ListTags(args) => {
-            droppable(&mut signals, commands::list_tags::run(*args, settings, printer)).await
-        }
-        Command::Plugin(args) => {
-            droppable(&mut signals, commands::plugin::run(args, settings, printer)).await
-        }
+        Command::Inspect(args) => droppable(&mut signals, commands::inspect::run(*args, settings, printer)).await,
+        Command::ListTags(args) => droppable(&mut signals, commands::list_tags::run(*args, settings, printer)).await,
+        Command::Plugin(args) => droppable(&mut signals, commands::plugin::run(args, settings, printer)).await,
         Command::ManifestDigest(args) => commands::manifest_digest::run(&args, printer),
     };
     tokio::select! {
@@ -101,10 +96,7 @@ async fn carry_out_with_plugins(
 
 /// Runs a command that may be dropped at any point, until it ends or a signal
 /// comes.
-async fn droppable(
-    signals: &mut Signals,
-    command: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+async fn droppable(signals: &mut Signals, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::select! {
         result = command => result,
         stopped = signals.next() => Err(stopped.into()),

@@ -2,13 +2,17 @@
 
 mod access;
 mod plugins;
+mod policy;
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
+use longshore_config::Environment;
+use longshore_copy::{SignaturePolicy, Transports};
 use longshore_runtime::PluginHost;
 use longshore_types::PlatformWish;
 
 pub(crate) use self::access::Fallback;
+use self::policy::PolicyChoice;
 use crate::args::{GlobalArgs, PluginChoice, UsageError};
 
 /// The settings that all commands share.
@@ -21,17 +25,7 @@ pub(crate) struct Settings {
     pub(crate) plugins: PluginHost,
     /// What sides use that do not say themselves.
     pub(crate) fallback: Fallback,
-}
-
-/// Where the trust policy comes from (PO-01 to PO-04).
-#[derive(Debug, PartialEq, Eq)]
-enum PolicyChoice {
-    /// Everything is accepted.
-    AcceptAnything,
-    /// This file.
-    File(PathBuf),
-    /// The first file of the usual search.
-    Search,
+    environment: Arc<Environment>,
 }
 
 impl Settings {
@@ -51,9 +45,29 @@ impl Settings {
             Some(path) => PolicyChoice::File(path),
             None => PolicyChoice::Search,
         };
-        let plugins = plugins::host(plugins, global.no_sync)?;
-        let fallback = Fallback { tls_verify, ..Fallback::default() };
-        Ok(Self { platform, policy, plugins, fallback })
+        let environment = Environment::of_process();
+        let plugins = plugins::host(plugins, &environment, global.no_sync)?;
+        let fallback = Fallback {
+            tls_verify,
+            ..Fallback::default()
+        };
+        Ok(Self {
+            platform,
+            policy,
+            plugins,
+            fallback,
+            environment: Arc::new(environment),
+        })
+    }
+
+    /// The transports that images can be named by.
+    pub(crate) fn transports(&self) -> Transports {
+        Transports::standard(self.plugins.clone(), Arc::clone(&self.environment))
+    }
+
+    /// Loads the trust policy.
+    pub(crate) async fn trust_policy(&self) -> anyhow::Result<SignaturePolicy> {
+        self.policy.load(&self.plugins, &self.environment).await
     }
 }
 

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use longshore_config::auth::Credentials;
+use longshore_config::Credentials;
 
 /// How a registry learns who asks.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,11 @@
-use std::collections::VecDeque;
+mod peeked;
+mod watch;
+
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_blob::{
-    BlobError, ChunkSink, ChunkSource, DETECT_LENGTH, LayerWish, Observer, TransferPlan, Transferred, detect, transfer,
-};
+use longshore_blob::{BlobError, ChunkSink, ChunkSource, LayerWish, SliceSource, TransferPlan, Transferred, transfer};
 use longshore_types::{BlobInfo, Compression, Descriptor};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +13,8 @@ use crate::destination::{ImageDestination, PendingBlob, Reused};
 use crate::error::{CopyError, Side, TransportError};
 use crate::event::{BlobKind, Event, Reporter, SkipReason};
 use crate::source::{Body, ImageSource};
+use peeked::Peeked;
+use watch::Watch;
 
 /// How long what is under way may take to notice that the copy was cancelled before it is left to end by itself: it may wait for a peer that never
 /// answers.
@@ -21,9 +22,6 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a destination may take to remove an unfinished blob.
 const ABORT_GRACE: Duration = Duration::from_secs(5);
-
-/// Shortest time between two progress events of a blob.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What all blob transfers of one copy share.
 pub(crate) struct Shared<'a> {
@@ -146,7 +144,7 @@ impl Shared<'_> {
     async fn body(&self, job: &BlobJob<'_>, info: &BlobInfo) -> Result<Body, CopyError> {
         if let Some(bytes) = &job.bytes {
             return Ok(Body {
-                source: Box::new(Held(Some(bytes.clone()))),
+                source: Box::new(SliceSource::new(bytes.clone())),
                 size: Some(bytes.len() as u64),
             });
         }
@@ -173,7 +171,7 @@ impl Shared<'_> {
             .thread(reading)
             .await?
             .map_err(|error| self.on_transfer(job, BlobError::Read(error), None))?;
-        let compression = peeked.compression;
+        let compression = peeked.compression();
         Ok((Box::new(peeked), compression))
     }
 
@@ -302,102 +300,5 @@ fn changes(wish: LayerWish, compression: Compression) -> bool {
         LayerWish::Preserve => false,
         LayerWish::Compress => compression == Compression::None,
         LayerWish::Decompress => compression != Compression::None,
-    }
-}
-
-/// Bytes at hand.
-struct Held(Option<Bytes>);
-
-impl ChunkSource for Held {
-    fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
-        Ok(self.0.take())
-    }
-}
-
-/// A source whose first bytes have been looked at.
-struct Peeked {
-    first: VecDeque<Bytes>,
-    /// None once it has ended: a source is not asked again after that.
-    rest: Option<Box<dyn ChunkSource>>,
-    compression: Compression,
-}
-
-impl Peeked {
-    fn read(mut rest: Box<dyn ChunkSource>) -> io::Result<Self> {
-        let mut first = VecDeque::new();
-        let mut prefix = Vec::new();
-        while prefix.len() < DETECT_LENGTH {
-            let Some(chunk) = rest.next_chunk()? else {
-                return Ok(Self {
-                    first,
-                    rest: None,
-                    compression: detect(&prefix),
-                });
-            };
-            prefix.extend(chunk.iter().take(DETECT_LENGTH - prefix.len()));
-            first.push_back(chunk);
-        }
-        Ok(Self {
-            first,
-            rest: Some(rest),
-            compression: detect(&prefix),
-        })
-    }
-}
-
-impl ChunkSource for Peeked {
-    fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
-        match (self.first.pop_front(), &mut self.rest) {
-            (None, Some(rest)) => rest.next_chunk(),
-            (first, _) => Ok(first),
-        }
-    }
-}
-
-/// Turns a transfer's counts into events and the copy's cancellation into the transfer's.
-struct Watch {
-    number: usize,
-    reporter: Reporter,
-    cancel: CancellationToken,
-    start: Instant,
-    moved: AtomicU64,
-    /// Milliseconds after `start` at which the next event is due.
-    due: AtomicU64,
-}
-
-impl Watch {
-    fn new(number: usize, reporter: Reporter, cancel: CancellationToken) -> Self {
-        Self {
-            number,
-            reporter,
-            cancel,
-            start: Instant::now(),
-            moved: AtomicU64::new(0),
-            due: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Observer for Watch {
-    fn moved(&self, bytes: u64) {
-        let moved = self.moved.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let interval = PROGRESS_INTERVAL.as_secs() * 1000 + u64::from(PROGRESS_INTERVAL.subsec_millis());
-        let due = self.due.load(Ordering::Relaxed);
-        if now >= due
-            && self
-                .due
-                .compare_exchange(due, now + interval, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            self.reporter.send(Event::BlobProgress {
-                blob: self.number,
-                bytes: moved,
-            });
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
     }
 }

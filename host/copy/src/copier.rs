@@ -83,9 +83,10 @@ impl Copier {
 
 /// A copy at work: a future that needs a tokio runtime. Dropping it cancels the copy; nothing half-done becomes visible.
 pub struct Copying {
-    work: Pin<Box<dyn Future<Output = Result<CopyReport, CopyError>> + Send>>,
-    cancel: CancellationToken,
+    /// Dropped first, so that transfers know before what they work for is gone.
     _guard: DropGuard,
+    cancel: CancellationToken,
+    work: Pin<Box<dyn Future<Output = Result<CopyReport, CopyError>> + Send>>,
 }
 
 impl Copying {

@@ -9,8 +9,7 @@ mod stream;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_config::Environment;
-use longshore_config::auth::{AuthStore, Credentials};
+use longshore_config::{AuthStore, Credentials, Environment};
 use longshore_registry::{Auth, Client, Problem, RegistryError};
 use longshore_types::Reference;
 
@@ -55,16 +54,14 @@ impl DockerTransport {
         Ok(match credentials {
             None => Auth::Anonymous,
             Some(Credentials::Basic { username, password }) => Auth::Basic { username, password },
-            Some(Credentials::IdentityToken(token)) => Auth::IdentityToken(token),
+            Some(Credentials::IdentityToken { token, .. }) => Auth::IdentityToken(token),
         })
     }
 
     fn stored(&self, reference: &Reference, access: &Access) -> Result<Option<Credentials>, TransportError> {
         let store = AuthStore::load(access.authfile.as_deref(), &self.environment);
-        let store = store.map_err(|error| TransportError::wrap(error.kind(), error))?;
-        store
-            .lookup(&reference.name())
-            .map_err(|error| TransportError::wrap(error.kind(), error))
+        let found = store.lookup_reference(reference);
+        found.map_err(|error| TransportError::wrap(error.kind(), error))
     }
 }
 

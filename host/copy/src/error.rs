@@ -2,6 +2,7 @@ use std::error::Error;
 use std::fmt;
 
 use longshore_blob::BlobError;
+use longshore_config::PolicyError;
 use longshore_types::{Digest, ErrorKind, ImageNameError, ManifestError};
 
 /// The end of a copy at which something went wrong.
@@ -183,6 +184,10 @@ pub enum CopyError {
     #[error("Source image rejected: {0}")]
     Rejected(String),
 
+    /// The signature policy cannot be used (PO-03 to PO-05).
+    #[error(transparent)]
+    PolicyFile(#[from] PolicyError),
+
     /// The signature policy could not be evaluated.
     #[error("evaluating the signature policy for {name}: {detail}")]
     Policy {
@@ -280,6 +285,7 @@ impl CopyError {
             Self::Instance(source) if source.kind() == ErrorKind::ImageNotFound => ErrorKind::Other,
             Self::Instance(source) => source.kind(),
             Self::Mismatch { .. } | Self::DestinationDigest | Self::DiffId { .. } => ErrorKind::InvalidData,
+            Self::PolicyFile(error) => error.kind(),
             Self::Rejected(_) | Self::Policy { .. } => ErrorKind::AccessDenied,
             Self::Signatures { .. } | Self::Unmodifiable { .. } | Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::ManifestType { .. } | Self::ManifestRejected(_) => ErrorKind::ManifestTypeRejected,

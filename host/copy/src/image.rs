@@ -44,7 +44,11 @@ impl SelectedImage {
 /// Reads the manifest that the reference names.
 pub async fn read_manifest(source: &dyn ImageSource) -> Result<RawManifest, CopyError> {
     let name = || source.identity().display();
-    let failed = |error| CopyError::Open { side: Side::Source, name: name(), source: error };
+    let failed = |error| CopyError::Open {
+        side: Side::Source,
+        name: name(),
+        source: error,
+    };
     source.manifest(None).await.map_err(failed)
 }
 
@@ -101,7 +105,7 @@ fn check_instance(manifest: &RawManifest, named: &Descriptor, name: &str) -> Res
     if size != named.size {
         return differs(format!("the list says {} bytes, it has {size}", named.size));
     }
-    if manifest.media_type() != named.media_type {
+    if !named.media_type.is_empty() && manifest.media_type() != named.media_type {
         return differs(format!(
             "the list says media type {:?}, it is {:?}",
             named.media_type,

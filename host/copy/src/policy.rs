@@ -1,9 +1,11 @@
+mod load;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use longshore_config::policy::{Policy, Requirement};
+use longshore_config::{Policy, Requirement};
 use longshore_types::{Algorithm, Digest, RawManifest};
 
 use crate::error::CopyError;
@@ -99,11 +101,10 @@ impl SignaturePolicy {
         signatures: &[Vec<u8>],
         config: ConfigFetcher,
     ) -> Result<(), CopyError> {
-        let scopes: Vec<&str> = identity.policy_scopes.iter().map(String::as_str).collect();
-        let (scope, requirements) = self
-            .policy
-            .requirements(&identity.transport, &identity.policy_identity, &scopes);
-        tracing::debug!(image = identity.display(), %scope, "evaluating the signature policy");
+        let (section, requirements) =
+            self.policy
+                .requirements(&identity.transport, &identity.policy_identity, &identity.policy_scopes);
+        tracing::debug!(image = identity.display(), %section, "evaluating the signature policy");
         let facts = ImageFacts {
             name: identity.display(),
             transport: identity.transport.clone(),
@@ -179,5 +180,136 @@ fn rejection(identity: &Identity, reasons: &[String]) -> String {
         [] => format!("Running image {} is rejected by policy.", identity.display()),
         [reason] => reason.clone(),
         several => format!("None of the signatures were accepted, reasons: {}", several.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use longshore_types::{ErrorKind, RawManifest, media_type};
+
+    use crate::copier::Copier;
+    use crate::error::{CopyError, chain};
+    use crate::fakes::{Answer, FakeEvaluators, FakeImage, FakeStore, Fault, transports};
+
+    const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
+
+    async fn copy(image: FakeImage, store: &Arc<FakeStore>, evaluators: &FakeEvaluators) -> Result<(), CopyError> {
+        let (transports, source, destination) = transports(image, store);
+        Copier::new(transports, source, destination, evaluators.policy())
+            .start()
+            .0
+            .await
+            .map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_accepted_never_opens_the_destination() {
+        let rows: [(Answer, &str); 7] = [
+            (
+                Answer::Reject,
+                "Source image rejected: Running image fake:source is rejected by policy.",
+            ),
+            (
+                Answer::RejectFor(&["a signature is needed"]),
+                "Source image rejected: a signature is needed",
+            ),
+            (
+                Answer::RejectFor(&["A", "B"]),
+                "Source image rejected: None of the signatures were accepted, reasons: A; B",
+            ),
+            (
+                Answer::None,
+                "evaluating the signature policy for fake:source: policy requirement type \"insecureAcceptAnything\" cannot be \
+                 evaluated: no evaluator for it is installed",
+            ),
+            (
+                Answer::Fail,
+                "evaluating the signature policy for fake:source: policy requirement \"insecureAcceptAnything\": out of order",
+            ),
+            (
+                Answer::WantFile,
+                "evaluating the signature policy for fake:source: policy requirement \"insecureAcceptAnything\": reading /no/such/key: \
+                 No such file or directory (os error 2)",
+            ),
+            (
+                Answer::Broken,
+                "evaluating the signature policy for fake:source: broken",
+            ),
+        ];
+        for (answer, expected) in rows {
+            let store = Arc::new(FakeStore::default());
+            let image = FakeImage::oci(&[(b"layer", TAR)], &[]);
+            let error = copy(image, &store, &FakeEvaluators::answering(answer))
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (chain(&error).as_str(), error.kind()),
+                (expected, ErrorKind::AccessDenied)
+            );
+            assert_eq!(store.happened.lock().unwrap().opened, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_verdict_comes_before_the_manifest_is_parsed() {
+        let top = RawManifest::new("{", Some(media_type::OCI_MANIFEST)).unwrap();
+        let image = FakeImage {
+            top: Some(top),
+            ..FakeImage::default()
+        };
+        let store = Arc::new(FakeStore::default());
+        let error = copy(image, &store, &FakeEvaluators::answering(Answer::Reject))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, CopyError::Rejected(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_instance_is_judged_and_not_its_list() {
+        let image = FakeImage {
+            signatures: vec![b"signature".to_vec()],
+            ..FakeImage::oci(&[(b"layer", TAR)], &[])
+        };
+        let digest = image.manifest_digest();
+        let store = Arc::new(FakeStore::able("signatures"));
+        let evaluators = FakeEvaluators::answering(Answer::AskForConfig);
+        copy(image.listed(|index| index), &store, &evaluators).await.unwrap();
+        let seen = evaluators.seen.lock().unwrap();
+        let [facts] = &seen[..] else {
+            panic!("asked {} times", seen.len())
+        };
+        assert_eq!(
+            (
+                facts.name.as_str(),
+                facts.transport.as_str(),
+                facts.policy_identity.as_str()
+            ),
+            ("fake:source", "fake", "source")
+        );
+        assert_eq!(
+            (&facts.manifest_digest, &facts.signatures),
+            (&digest, &vec![b"signature".to_vec()])
+        );
+        assert_eq!(
+            facts.list.as_ref().map(|list| list.media_type()),
+            Some(media_type::OCI_INDEX)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_evaluator_gets_only_a_verified_config() {
+        let mut image = FakeImage::oci(&[], &[]);
+        let config = image.blobs.keys().next().unwrap().clone();
+        image.faults.insert(config, Fault::Altered);
+        let store = Arc::new(FakeStore::default());
+        let error = copy(image, &store, &FakeEvaluators::answering(Answer::AskForConfig))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, CopyError::Policy { .. }), "{error}");
+        assert!(chain(&error).contains("Digest did not match"), "{error}");
     }
 }

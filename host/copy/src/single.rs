@@ -32,7 +32,7 @@ pub(crate) async fn copy(
     };
     let stored = Single { image, options, shared }.store().await;
     let (manifest, report) = match stored {
-        _ if cancel.is_cancelled() => return Err(CopyError::Interrupted),
+        Err(_) if cancel.is_cancelled() => return Err(CopyError::Interrupted),
         stored => stored?,
     };
     // From here on the image becomes visible; to stop half-way would help nobody.

@@ -125,7 +125,11 @@ impl Transports {
     pub async fn delete(&self, endpoint: &Endpoint) -> Result<(), CopyError> {
         let location = self.locate(endpoint, Purpose::Delete).await?;
         let name = location.display();
-        let failed = |source| CopyError::Manage { doing: "deleting", name, source };
+        let failed = |source| CopyError::Manage {
+            doing: "deleting",
+            name,
+            source,
+        };
         location.delete().await.map_err(failed)
     }
 
@@ -139,7 +143,11 @@ impl Transports {
         }
         let location = self.locate(endpoint, Purpose::Enumerate).await?;
         let name = location.display();
-        let failed = |source| CopyError::Manage { doing: "listing tags of", name, source };
+        let failed = |source| CopyError::Manage {
+            doing: "listing tags of",
+            name,
+            source,
+        };
         let tags = location.list().await.map_err(failed)?;
         let repository = docker::repository_name(&endpoint.name.reference).map_err(|source| CopyError::Open {
             side: Side::Source,
@@ -153,7 +161,11 @@ impl Transports {
     pub async fn images(&self, endpoint: &Endpoint) -> Result<Vec<String>, CopyError> {
         let location = self.locate(endpoint, Purpose::Enumerate).await?;
         let name = location.display();
-        let failed = |source| CopyError::Manage { doing: "listing images of", name, source };
+        let failed = |source| CopyError::Manage {
+            doing: "listing images of",
+            name,
+            source,
+        };
         location.list().await.map_err(failed)
     }
 }

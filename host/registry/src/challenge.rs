@@ -69,6 +69,8 @@ fn scheme_is_basic(header: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::{Bearer, Challenge, challenges, parse};
     use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 

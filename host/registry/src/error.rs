@@ -251,6 +251,8 @@ pub(crate) fn causes(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::{Fault, Problem, RequestLine, Subject, shown};
     use crate::refusal::Refusal;
     use longshore_types::ErrorKind;

@@ -102,6 +102,8 @@ pub(crate) fn location(asked: &Url, value: &str, verify: bool) -> Result<Url, St
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::{is_loopback, location, same_origin};
     use url::Url;
 

@@ -217,6 +217,8 @@ pub(crate) fn printable(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::{Refusal, printable};
     use crate::error::Subject;
     use longshore_types::ErrorKind;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WARNING};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER, WARNING};
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
@@ -46,7 +46,15 @@ impl<'a> Call<'a> {
         if let Some(value) = authorization {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
         }
-        *request.body_mut() = self.body.clone().map(Into::into);
+        match &self.body {
+            Some(body) => *request.body_mut() = Some(body.clone().into()),
+            // Without it some servers answer 411.
+            None if matches!(self.method, Method::POST | Method::PUT) => {
+                let none = HeaderValue::from_static("0");
+                request.headers_mut().insert(CONTENT_LENGTH, none);
+            }
+            None => {}
+        }
         request
     }
 }

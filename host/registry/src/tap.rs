@@ -166,6 +166,8 @@ impl Stream for TapStream {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::{Source, Tap};
     use crate::limits::REPLAY_WINDOW;
     use bytes::Bytes;

@@ -220,6 +220,8 @@ fn secret(text: &str) -> Result<HeaderValue, Fault> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::{may_see_secret, realm, secret};
     use url::Url;
 

@@ -46,3 +46,6 @@ pub(crate) fn io_error(path: &Path, error: &std::io::Error) -> GuestError {
     };
     guest_error(code, format!("{}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

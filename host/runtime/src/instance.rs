@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +44,8 @@ pub(crate) struct Instance {
     jobs: mpsc::UnboundedSender<Job>,
     control: Arc<Control>,
     plugin: Arc<str>,
+    /// Why the thread ended before it was asked anything.
+    stillborn: Arc<OnceLock<String>>,
 }
 
 impl Instance {
@@ -53,7 +55,14 @@ impl Instance {
         let control = Arc::new(Control::default());
         let engine_failed = |error: std::io::Error| Error::Engine(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(engine_failed)?;
-        let thread = Thread { pre, control: Arc::clone(&control), plugin: Arc::clone(&plugin), queue };
+        let stillborn = Arc::new(OnceLock::new());
+        let thread = Thread {
+            pre,
+            control: Arc::clone(&control),
+            plugin: Arc::clone(&plugin),
+            queue,
+            stillborn: Arc::clone(&stillborn),
+        };
         let alive = tracker.enter();
         std::thread::Builder::new()
             .name(format!("plugin {plugin}"))
@@ -63,7 +72,7 @@ impl Instance {
                 drop(alive);
             })
             .map_err(engine_failed)?;
-        Ok(Self { jobs, control, plugin })
+        Ok(Self { jobs, control, plugin, stillborn })
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {
@@ -103,7 +112,8 @@ impl Instance {
     }
 
     fn gone(&self, operation: &'static str) -> Error {
-        Error::Crashed { plugin: self.plugin.to_string(), operation, reason: "its thread has ended".to_owned() }
+        let reason = self.stillborn.get().cloned().unwrap_or_else(|| "its thread has ended".to_owned());
+        Error::Crashed { plugin: self.plugin.to_string(), operation, reason }
     }
 }
 
@@ -118,6 +128,7 @@ struct Thread {
     control: Arc<Control>,
     plugin: Arc<str>,
     queue: mpsc::UnboundedReceiver<Job>,
+    stillborn: Arc<OnceLock<String>>,
 }
 
 impl Thread {
@@ -148,7 +159,8 @@ impl Thread {
         let mut live = match instantiated {
             Ok(instance) => Live { store, instance, plugin: self.plugin, log, dead: None, watch },
             Err(error) => {
-                tracing::error!("plugin {}: cannot be instantiated: {error:#}", self.plugin);
+                // Set once, here; the queue is dropped after it.
+                let _ = self.stillborn.set(presentable(&format!("it cannot be started: {}", error.root_cause())));
                 return;
             }
         };

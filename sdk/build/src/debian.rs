@@ -79,12 +79,15 @@ fn install(packages: &[&str]) -> Command {
 /// The names of everything that apt-get would install, dependencies included.
 fn planned(packages: &[&str]) -> Result<String> {
     let simulation = run::output(install(packages).arg("--simulate"))?;
-    let names: Vec<&str> = simulation
+    Ok(installed_names(&simulation).join(" "))
+}
+
+fn installed_names(simulation: &str) -> Vec<&str> {
+    simulation
         .lines()
         .filter_map(|line| line.strip_prefix("Inst "))
         .filter_map(|line| line.split(' ').next())
-        .collect();
-    Ok(names.join(" "))
+        .collect()
 }
 
 /// What packages ask before they start a service; status 101 forbids it.
@@ -123,6 +126,34 @@ impl Drop for NoServices {
     fn drop(&mut self) {
         if self.ours && fs::remove_file(SERVICE_POLICY).is_err() {
             report::line(&format!("warning: {SERVICE_POLICY} is left behind; remove it"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Package, installed_names};
+
+    #[test]
+    fn a_simulation_names_what_would_be_installed() {
+        let simulation = "Reading package lists...\n\
+            The following NEW packages will be installed:\n  umoci\n\
+            Inst libgpgme11 (1.18.0-3 Debian:12/stable [amd64])\n\
+            Inst umoci (0.4.7 Debian:12/stable [amd64])\n\
+            Conf libgpgme11 (1.18.0-3 Debian:12/stable [amd64])\n";
+        assert_eq!(installed_names(simulation), ["libgpgme11", "umoci"]);
+        assert_eq!(installed_names("Reading package lists...\n"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn packages_are_there_by_what_they_bring() {
+        for (brings, there) in [
+            ("sh", true),
+            ("/etc/passwd", true),
+            ("no-such-program", false),
+            ("/no/such/file", false),
+        ] {
+            assert_eq!(Package { name: "any", brings }.is_there(), there, "{brings}");
         }
     }
 }

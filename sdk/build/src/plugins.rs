@@ -107,3 +107,35 @@ fn keep(from: &Path, to: &Path) -> Result<()> {
     }
     fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::artefact;
+
+    #[test]
+    fn only_components_are_artefacts() {
+        let message = |reason: &str, file: &str| {
+            json!({
+                "reason": reason,
+                "manifest_path": "/src/plugins/oci/Cargo.toml",
+                "target": { "name": "oci", "kind": ["cdylib", "rlib"] },
+                "filenames": ["/target/release/liboci.rlib", file],
+            })
+        };
+        let found = artefact(&message("compiler-artifact", "/target/release/oci.wasm"));
+        let found = found.map(|found| (found.package, found.target, found.file));
+        let expected = (
+            Path::new("/src/plugins/oci").into(),
+            "oci".to_owned(),
+            Path::new("/target/release/oci.wasm").into(),
+        );
+        assert_eq!(found, Some(expected));
+        assert!(artefact(&message("build-finished", "/target/release/oci.wasm")).is_none());
+        assert!(artefact(&message("compiler-artifact", "/target/release/liboci.rmeta")).is_none());
+        assert!(artefact(&json!({ "reason": "compiler-artifact" })).is_none());
+    }
+}

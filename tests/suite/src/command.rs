@@ -55,6 +55,22 @@ fn built(name: &str) -> PathBuf {
     }
 }
 
+/// The component of a test guest.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn test_guest(name: &str) -> PathBuf {
+    let target = built("longshore")
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
+    let file = target.join("test-guests").join(name).with_extension("wasm");
+    assert!(file.is_file(), "{} is not built: run `cargo plugins`", file.display());
+    file
+}
+
 impl Tool {
     fn new(program: &Path) -> Self {
         let mut command = Command::new(program);

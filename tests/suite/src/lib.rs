@@ -13,7 +13,7 @@ mod scratch;
 mod store;
 
 pub use check::{Checked, check_dir, check_image, check_layout, check_repository};
-pub use command::{Finished, Tool, longshore, peer};
+pub use command::{Finished, Tool, longshore, peer, test_guest};
 pub use docker_registry::DockerRegistry;
 pub use image::{Document, ImageSpec, Kind, MadeImage, running_architecture};
 pub use layer::{Layer, Packing};

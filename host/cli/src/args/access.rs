@@ -96,16 +96,17 @@ impl<S: Side> Args for AccessArgs<S> {
             )
             .arg(creds)
             .arg(option::<S>("username", "NAME", "Username for accessing the registry"))
-            .arg(option::<S>("password", "PASSWORD", "Password for accessing the registry"))
+            .arg(option::<S>(
+                "password",
+                "PASSWORD",
+                "Password for accessing the registry",
+            ))
             .arg(option::<S>(
                 "registry-token",
                 "TOKEN",
                 "Provide a Bearer token for accessing the registry",
             ))
-            .arg(
-                switch::<S>("no-creds", "Access the registry anonymously")
-                    .action(clap::ArgAction::SetTrue),
-            )
+            .arg(switch::<S>("no-creds", "Access the registry anonymously").action(clap::ArgAction::SetTrue))
             .arg(optional_bool(switch::<S>(
                 "tls-verify",
                 "Require HTTPS and verify certificates when talking to the registry",
@@ -141,7 +142,11 @@ impl<S: Side> FromArgMatches for AccessArgs<S> {
             registry_token: text("registry-token"),
             no_creds: switch("no-creds").unwrap_or(false),
             tls_verify: switch("tls-verify"),
-            shared_blob_dir: if S::SHARED_BLOB_DIR { path("shared-blob-dir") } else { None },
+            shared_blob_dir: if S::SHARED_BLOB_DIR {
+                path("shared-blob-dir")
+            } else {
+                None
+            },
             side: PhantomData,
         })
     }

@@ -17,9 +17,7 @@ pub(super) fn follow_pflag(command: Command) -> Command {
         .mut_args(|arg| match arg.get_action() {
             ArgAction::SetTrue => optional_bool(arg).default_value("false"),
             ArgAction::Set if arg.is_require_equals_set() => optional_bool(arg),
-            ArgAction::Set | ArgAction::Append if !arg.is_positional() => {
-                arg.allow_hyphen_values(true)
-            }
+            ArgAction::Set | ArgAction::Append if !arg.is_positional() => arg.allow_hyphen_values(true),
             _ => arg,
         })
         .mut_subcommands(follow_pflag)

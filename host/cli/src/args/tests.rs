@@ -3,7 +3,11 @@
 use super::{Command, Request, UsageError, help, parse};
 
 fn request(line: &str) -> Result<Request, UsageError> {
-    parse(std::iter::once("longshore").chain(line.split_whitespace()).map(Into::into))
+    parse(
+        std::iter::once("longshore")
+            .chain(line.split_whitespace())
+            .map(Into::into),
+    )
 }
 
 fn error(line: &str) -> String {
@@ -59,7 +63,13 @@ fn global_options_stand_before_or_after_the_command() {
         "inspect --debug --policy=p --override-arch arm i --plugin-dir=a --plugin x=1 --plugin-dir b",
         "--override-arch=m --policy=p --plugin-dir=a inspect --override-arch=arm --debug=1 --plugin x=1 i --plugin-dir b",
     ] {
-        let Ok(Request::Run { command: Command::Inspect(_), global, plugins, .. }) = request(line) else {
+        let Ok(Request::Run {
+            command: Command::Inspect(_),
+            global,
+            plugins,
+            ..
+        }) = request(line)
+        else {
             panic!("{line:?} is not read as inspect");
         };
         assert!(global.debug && !global.insecure_policy, "{line}");
@@ -72,8 +82,11 @@ fn global_options_stand_before_or_after_the_command() {
 
 #[test]
 fn the_old_tls_verify_is_two_flags() {
-    let Ok(Request::Run { command: Command::Copy(copy), tls_verify, .. }) =
-        request("--tls-verify=F copy --tls-verify --screds u --dcreds=w a b")
+    let Ok(Request::Run {
+        command: Command::Copy(copy),
+        tls_verify,
+        ..
+    }) = request("--tls-verify=F copy --tls-verify --screds u --dcreds=w a b")
     else {
         panic!("not read as copy");
     };
@@ -109,7 +122,14 @@ fn help_shows_what_can_be_used() {
     for flag in ["--src-tls-verify", "--dest-creds", "--authfile", "--format", "--help"] {
         assert!(copy.contains(flag), "{flag} is missing in {copy}");
     }
-    for flag in ["--screds", "--dcreds", " --tls-verify", "--policy", "--plugin-dir", "--debug"] {
+    for flag in [
+        "--screds",
+        "--dcreds",
+        " --tls-verify",
+        "--policy",
+        "--plugin-dir",
+        "--debug",
+    ] {
         assert!(!copy.contains(flag), "{flag} is shown in {copy}");
     }
     let all = help(&[]);

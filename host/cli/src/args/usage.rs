@@ -16,12 +16,18 @@ pub(crate) struct UsageError {
 impl UsageError {
     /// An error of one line.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), show_help_of: None }
+        Self {
+            message: message.into(),
+            show_help_of: None,
+        }
     }
 
     /// An error after which the usage of `command` helps.
     pub(crate) fn with_help_of(command: &'static str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), show_help_of: Some(command) }
+        Self {
+            message: message.into(),
+            show_help_of: Some(command),
+        }
     }
 
     /// The command whose help goes with this error.

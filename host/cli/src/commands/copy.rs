@@ -89,20 +89,34 @@ pub(crate) async fn run(
         .parse_name(destination)
         .await
         .with_context(|| format!("Invalid destination name {destination}"))?;
-    let both = Fallback { authfile: args.authfile, tls_verify: args.tls_verify.or(settings.fallback.tls_verify) };
-    let source = Endpoint { name: source_name, access: args.source.resolve(&both)? };
-    let destination = Endpoint { name: destination_name, access: args.destination.resolve(&both)? };
+    let both = Fallback {
+        authfile: args.authfile,
+        tls_verify: args.tls_verify.or(settings.fallback.tls_verify),
+    };
+    let source = Endpoint {
+        name: source_name,
+        access: args.source.resolve(&both)?,
+    };
+    let destination = Endpoint {
+        name: destination_name,
+        access: args.destination.resolve(&both)?,
+    };
     let options = Options {
         platform: settings.platform.clone(),
         format: args.format.as_deref().map(parse_format).transpose()?,
         remove_signatures: args.remove_signatures,
-        parallel: args.image_parallel_copies.and_then(NonZeroUsize::new).unwrap_or(DEFAULT_PARALLEL),
+        parallel: args
+            .image_parallel_copies
+            .and_then(NonZeroUsize::new)
+            .unwrap_or(DEFAULT_PARALLEL),
         ..Options::default()
     };
     let report = report_of(&destination.name, args.quiet);
     let digestfile = args.digestfile.filter(|path| !path.is_empty()).map(PathBuf::from);
 
-    let (copying, events) = Copier::new(transports, source, destination, policy).options(options).start();
+    let (copying, events) = Copier::new(transports, source, destination, policy)
+        .options(options)
+        .start();
     let following = Progress::new(printer, report).follow(events);
     let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
     let done = done?;
@@ -141,7 +155,9 @@ fn parse_format(text: &str) -> Result<Kind, UsageError> {
     match text {
         "oci" => Ok(Kind::Oci),
         "v2s2" => Ok(Kind::Docker),
-        "v2s1" => Err(UsageError::new("format \"v2s1\" is not supported: schema 1 images cannot be written")),
+        "v2s1" => Err(UsageError::new(
+            "format \"v2s1\" is not supported: schema 1 images cannot be written",
+        )),
         _ => Err(UsageError::new(format!(
             "unknown format {}. Choose one of the supported formats: 'oci' or 'v2s2'",
             quoted(text)
@@ -182,9 +198,18 @@ mod tests {
         let rows = [
             ("oci", Ok(Kind::Oci)),
             ("v2s2", Ok(Kind::Docker)),
-            ("v2s1", Err("format \"v2s1\" is not supported: schema 1 images cannot be written")),
-            ("", Err("unknown format \"\". Choose one of the supported formats: 'oci' or 'v2s2'")),
-            ("OCI", Err("unknown format \"OCI\". Choose one of the supported formats: 'oci' or 'v2s2'")),
+            (
+                "v2s1",
+                Err("format \"v2s1\" is not supported: schema 1 images cannot be written"),
+            ),
+            (
+                "",
+                Err("unknown format \"\". Choose one of the supported formats: 'oci' or 'v2s2'"),
+            ),
+            (
+                "OCI",
+                Err("unknown format \"OCI\". Choose one of the supported formats: 'oci' or 'v2s2'"),
+            ),
         ];
         for (text, expected) in rows {
             let found = parse_format(text).map_err(|error| error.to_string());

@@ -27,7 +27,10 @@ pub(crate) async fn run(args: DeleteArgs, settings: &Settings) -> anyhow::Result
         return Err(UsageError::new("Usage: delete imageReference").into());
     };
     let transports = settings.transports();
-    let name = transports.parse_name(image).await.with_context(|| format!("Invalid source name {image}"))?;
+    let name = transports
+        .parse_name(image)
+        .await
+        .with_context(|| format!("Invalid source name {image}"))?;
     let access = args.access.resolve(&settings.fallback)?;
     Ok(transports.delete(&Endpoint { name, access }).await?)
 }

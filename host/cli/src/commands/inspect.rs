@@ -5,9 +5,7 @@ mod output;
 mod tests;
 
 use anyhow::{Context as _, bail};
-use longshore_copy::{
-    CopyError, Endpoint, ImageSource, RepositoryTags, read_config, read_manifest, select_instance,
-};
+use longshore_copy::{CopyError, Endpoint, ImageSource, RepositoryTags, read_config, read_manifest, select_instance};
 use longshore_types::{Algorithm, ImageConfig, ImageManifest, Kind, Reference, media_type};
 
 use self::output::Output;
@@ -19,8 +17,10 @@ use crate::settings::Settings;
 /// Inspect image IMAGE-NAME
 #[derive(clap::Args)]
 #[command(override_usage = "longshore inspect [command options] IMAGE-NAME")]
-#[command(after_help = "Examples:\n  longshore inspect docker://registry.fedoraproject.org/fedora\n  \
-                        longshore inspect --config docker://docker.io/alpine")]
+#[command(
+    after_help = "Examples:\n  longshore inspect docker://registry.fedoraproject.org/fedora\n  \
+                        longshore inspect --config docker://docker.io/alpine"
+)]
 pub(crate) struct InspectArgs {
     #[arg(hide = true)]
     images: Vec<String>,
@@ -60,8 +60,10 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
         .map_err(without_side)
         .with_context(|| format!("Error parsing image name {}", quoted(image)))?;
     let source = source.as_ref();
-    let manifest =
-        read_manifest(source).await.map_err(without_side).context("Error retrieving manifest for image")?;
+    let manifest = read_manifest(source)
+        .await
+        .map_err(without_side)
+        .context("Error retrieving manifest for image")?;
     if args.raw && !args.config {
         return printer.result(manifest.bytes());
     }
@@ -69,7 +71,9 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     let selected = select_instance(source, manifest, &settings.platform).await?;
     let parsed = selected.parse(&source.identity().display())?;
     if args.raw {
-        let bytes = read_config(source, &parsed).await.context("Error reading configuration blob")?;
+        let bytes = read_config(source, &parsed)
+            .await
+            .context("Error reading configuration blob")?;
         return printer.result(bytes);
     }
     if args.config {
@@ -78,7 +82,11 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
         return printer.result(config.to_oci_pretty()? + "\n");
     }
     let config = image_config(source, &parsed).await?;
-    let tags = if args.no_tags { Vec::new() } else { repository_tags(source, printer).await? };
+    let tags = if args.no_tags {
+        Vec::new()
+    } else {
+        repository_tags(source, printer).await?
+    };
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
     let digest = selected.top.digest(Algorithm::Sha256);
     printer.json(&Output::new(name, digest, tags, &parsed, &config))
@@ -98,14 +106,20 @@ async fn image_config(source: &dyn ImageSource, image: &ImageManifest) -> anyhow
     let kind = &image.config.media_type;
     if image.kind == Kind::Oci && kind != media_type::OCI_CONFIG {
         let artifact = image.artifact_type.as_ref().unwrap_or(kind);
-        bail!("unsupported image-specific operation on artifact with type {}", quoted(artifact));
+        bail!(
+            "unsupported image-specific operation on artifact with type {}",
+            quoted(artifact)
+        );
     }
     Ok(ImageConfig::parse(read_config(source, image).await?)?)
 }
 
 /// The tags beside the image; none if the registry lets nobody list them (IB-02).
 async fn repository_tags(source: &dyn ImageSource, printer: &Printer) -> anyhow::Result<Vec<String>> {
-    let tags = source.repository_tags().await.context("Error determining repository tags")?;
+    let tags = source
+        .repository_tags()
+        .await
+        .context("Error determining repository tags")?;
     Ok(match tags {
         Some(RepositoryTags::Listed(tags)) => tags,
         Some(RepositoryTags::Refused) => {

@@ -40,6 +40,9 @@ pub(crate) async fn run(args: ListTagsArgs, settings: &Settings, printer: &Print
     let transports = settings.transports();
     let name = transports.parse_name(repository).await?;
     let list = transports.list_tags(&Endpoint { name, access }).await?;
-    let output = Output { repository: &list.repository, tags: &list.tags };
+    let output = Output {
+        repository: &list.repository,
+        tags: &list.tags,
+    };
     printer.json(&output)
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use longshore_config::auth::Credentials;
+use longshore_config::Credentials;
 use longshore_copy::{Access, CredentialChoice, Secret};
 
 use crate::args::{AccessArgs, UsageError};
@@ -71,7 +71,10 @@ fn split_creds(creds: &str) -> Result<Credentials, UsageError> {
     if username.is_empty() {
         return Err(UsageError::new("username can't be empty"));
     }
-    Ok(Credentials::Basic { username: username.to_owned(), password: password.to_owned() })
+    Ok(Credentials::Basic {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    })
 }
 
 /// A path option; the empty one says nothing, as in skopeo.
@@ -101,7 +104,10 @@ mod tests {
 
     fn resolve(words: &[&str]) -> Result<Access, String> {
         let flags: SideFlags = testing::parse(words).map_err(|error| error.to_string())?;
-        flags.access.resolve(&Fallback::default()).map_err(|error| error.to_string())
+        flags
+            .access
+            .resolve(&Fallback::default())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -123,7 +129,10 @@ mod tests {
             (&["--registry-token="], Ok("stored")),
             (&["--creds="], Err("credentials can't be empty")),
             (&["--creds=:p"], Err("username can't be empty")),
-            (&["--creds=u", "--no-creds"], Err("creds and no-creds cannot be specified at the same time")),
+            (
+                &["--creds=u", "--no-creds"],
+                Err("creds and no-creds cannot be specified at the same time"),
+            ),
             (
                 &["--username=u", "--password=p", "--no-creds"],
                 Err("username and no-creds cannot be specified at the same time"),
@@ -132,9 +141,18 @@ mod tests {
                 &["--username=u", "--password=p", "--creds=c"],
                 Err("creds and username cannot be specified at the same time"),
             ),
-            (&["--username=u"], Err("password must be specified when username is specified")),
-            (&["--password=p"], Err("username must be specified when password is specified")),
-            (&["--creds=c", "--password=p"], Err("username must be specified when password is specified")),
+            (
+                &["--username=u"],
+                Err("password must be specified when username is specified"),
+            ),
+            (
+                &["--password=p"],
+                Err("username must be specified when password is specified"),
+            ),
+            (
+                &["--creds=c", "--password=p"],
+                Err("username must be specified when password is specified"),
+            ),
         ] {
             let found = resolve(words).map(|access| shown(&access.credentials));
             assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{words:?}");
@@ -144,7 +162,10 @@ mod tests {
     #[test]
     fn tls_verify_has_three_states() {
         let unset = Fallback::default();
-        let off = Fallback { tls_verify: Some(false), ..Fallback::default() };
+        let off = Fallback {
+            tls_verify: Some(false),
+            ..Fallback::default()
+        };
         for (words, fallback, expected) in [
             (&[][..], &unset, None),
             (&["--tls-verify"], &unset, Some(true)),
@@ -163,10 +184,15 @@ mod tests {
 
     #[test]
     fn the_side_decides_about_its_authfile() {
-        let shared = Fallback { authfile: Some("/shared".into()), ..Fallback::default() };
-        for (words, expected) in
-            [(&[][..], Some("/shared")), (&["--authfile=/own"], Some("/own")), (&["--authfile="], None)]
-        {
+        let shared = Fallback {
+            authfile: Some("/shared".into()),
+            ..Fallback::default()
+        };
+        for (words, expected) in [
+            (&[][..], Some("/shared")),
+            (&["--authfile=/own"], Some("/own")),
+            (&["--authfile="], None),
+        ] {
             let flags: SideFlags = testing::parse(words).expect("flags parse");
             let access = flags.access.resolve(&shared).expect("flags agree");
             assert_eq!(access.authfile.as_deref(), expected.map(Path::new), "{words:?}");

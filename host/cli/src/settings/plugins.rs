@@ -5,30 +5,27 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use longshore_blob::Durability;
+use longshore_config::Environment;
 use longshore_runtime::PluginHost;
 
 use super::access::path;
 use crate::args::{PluginChoice, UsageError};
 use crate::quote::quoted;
 
-/// The built-in plugins, those of `directories`, and those that were named.
-pub(super) fn host(
-    choice: PluginChoice,
-    directories: impl IntoIterator<Item = PathBuf>,
-    cache: Option<PathBuf>,
-    no_sync: bool,
-) -> Result<PluginHost, UsageError> {
+/// The built-in plugins, the installed ones, and those that were named.
+pub(super) fn host(choice: PluginChoice, environment: &Environment, no_sync: bool) -> Result<PluginHost, UsageError> {
     let durability = if no_sync { Durability::NoSync } else { Durability::Sync };
     let mut builder = PluginHost::builder().durability(durability);
     let named = choice.plugin_dir.into_iter().filter_map(path);
-    for directory in directories.into_iter().chain(named) {
+    // The system's plugins win over the user's, as built-in ones win over both.
+    for directory in environment.plugin_folders().into_iter().rev().chain(named) {
         builder = builder.plugin_directory(directory);
     }
     for replacement in &choice.plugin {
         let (name, file) = split_replacement(replacement)?;
         builder = builder.replace(name, file);
     }
-    if let Some(cache) = cache {
+    if let Some(cache) = environment.cache_folder() {
         builder = builder.cache_directory(cache);
     }
     Ok(builder.build())
@@ -44,7 +41,9 @@ fn split_replacement(text: &OsString) -> Result<(String, PathBuf), UsageError> {
     });
     split.ok_or_else(|| {
         let text = quoted(&text.to_string_lossy());
-        UsageError::new(format!("invalid argument {text} for \"--plugin\" flag: must be NAME=FILE"))
+        UsageError::new(format!(
+            "invalid argument {text} for \"--plugin\" flag: must be NAME=FILE"
+        ))
     })
 }
 

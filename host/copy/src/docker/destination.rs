@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -130,6 +131,9 @@ impl ImageDestination for DockerDestination {
     }
 }
 
+/// How long the request of an upload that is given up may take to end: by what the registry answered, or for want of data.
+const ANSWER_WAIT: Duration = Duration::from_secs(1);
+
 /// An upload session and the request that fills it. Dropped, the request is broken and the session cancelled.
 struct DockerUpload {
     client: Client,
@@ -156,15 +160,17 @@ impl Publish for DockerUpload {
     }
 
     async fn abort(mut self: Box<Self>) -> Option<TransportError> {
-        // The sink is gone, so the request ends by itself: by what the registry answered, or broken for want of data.
-        let cause = match self.sent().await {
-            Ok(upload) => {
+        let cause = match tokio::time::timeout(ANSWER_WAIT, self.sent()).await {
+            Ok(Ok(upload)) => {
                 upload.cancel().await;
                 None
             }
-            Err(cause) => Some(cause),
+            Ok(Err(cause)) => Some(cause),
+            Err(_) => None,
         };
-        self.client.settle().await;
+        let client = self.client.clone();
+        drop(self);
+        client.settle().await;
         cause
     }
 }

@@ -41,7 +41,15 @@ impl ImageSource for DockerSource {
 
     async fn manifest(&self, instance: Option<&Digest>) -> Result<RawManifest, TransportError> {
         let key = instance.map_or_else(|| self.key.clone(), Digest::to_string);
-        manifest(self.repository.manifest(&key).await.map_err(failed)?)
+        let manifest = manifest(self.repository.manifest(&key).await.map_err(failed)?)?;
+        match Digest::parse(&key) {
+            Ok(named) if manifest.digest(named.algorithm()) != named => {
+                let found = manifest.digest(named.algorithm());
+                let text = format!("Digest did not match, expected {named}, got {found}");
+                Err(TransportError::new(ErrorKind::InvalidData, text))
+            }
+            _ => Ok(manifest),
+        }
     }
 
     async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError> {

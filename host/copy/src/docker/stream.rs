@@ -84,7 +84,10 @@ pub(super) fn upload_channel() -> (ChannelSink, UploadBody) {
 
 impl ChunkSink for ChannelSink {
     fn write_chunk(&mut self, chunk: Bytes) -> io::Result<()> {
-        let sender = self.sender.as_ref().ok_or_else(|| io::Error::other("the upload has been finished"))?;
+        let sender = self
+            .sender
+            .as_ref()
+            .ok_or_else(|| io::Error::other("the upload has been finished"))?;
         let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the upload has ended early");
         sender.blocking_send(Some(chunk)).map_err(gone)
     }

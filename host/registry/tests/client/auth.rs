@@ -229,7 +229,7 @@ async fn token_servers_that_fail() {
             answer(200).body("{\"token\":\"s3cret\""),
             "not the JSON object expected",
         ),
-        (answer(200).body("[]"), "not the JSON object expected"),
+        (answer(200).body("7"), "not the JSON object expected"),
         (answer(200).body("{}"), "holds no token"),
         (answer(200).body(r#"{"token":""}"#), "holds no token"),
         (

@@ -21,31 +21,31 @@ use longshore_types::Digest;
 use tokio::net::TcpListener;
 
 /// A request as it arrived.
-pub struct Seen {
-    pub method: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
     /// Path and query.
-    pub target: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
     /// `METHOD PATH?QUERY`.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    pub fn authorization(&self) -> Option<&str> {
+    pub(crate) fn authorization(&self) -> Option<&str> {
         self.header("authorization")
     }
 }
 
 /// What the registry does.
-pub struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Body,
@@ -62,7 +62,7 @@ enum Body {
     Never,
 }
 
-pub fn answer(status: u16) -> Answer {
+pub(crate) fn answer(status: u16) -> Answer {
     Answer {
         status,
         headers: Vec::new(),
@@ -70,34 +70,34 @@ pub fn answer(status: u16) -> Answer {
     }
 }
 
-pub fn never() -> Answer {
+pub(crate) fn never() -> Answer {
     let mut answer = answer(200);
     answer.body = Body::Never;
     answer
 }
 
 impl Answer {
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Body::Whole(body.into());
         self
     }
 
-    pub fn cut(mut self, body: &'static str) -> Self {
+    pub(crate) fn cut(mut self, body: &'static str) -> Self {
         self.body = Body::Cut(Bytes::from(body));
         self
     }
 
-    pub fn stuck(mut self, body: &'static str) -> Self {
+    pub(crate) fn stuck(mut self, body: &'static str) -> Self {
         self.body = Body::Stuck(Bytes::from(body));
         self
     }
 
-    pub fn endless(mut self) -> Self {
+    pub(crate) fn endless(mut self) -> Self {
         self.body = Body::Endless;
         self
     }
@@ -109,7 +109,11 @@ impl Answer {
                 .map_err(|never: Infallible| match never {})
                 .boxed_unsync(),
             Body::Cut(bytes) => {
-                let end = stream::iter([Err(io::Error::other("cut"))]);
+                // Pending once, so that what came before is on its way.
+                let end = stream::once(async {
+                    tokio::task::yield_now().await;
+                    Err(io::Error::other("cut"))
+                });
                 StreamBody::new(first(bytes).chain(end)).boxed_unsync()
             }
             Body::Stuck(bytes) => StreamBody::new(first(bytes).chain(stream::pending())).boxed_unsync(),
@@ -132,18 +136,18 @@ type Handler = dyn Fn(&Seen) -> Answer + Send + Sync;
 
 /// A running scripted registry; ends with the test's runtime.
 #[derive(Clone)]
-pub struct Script {
+pub(crate) struct Script {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Arc<Seen>>>>,
 }
 
 impl Script {
-    pub async fn start(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         Self::start_limited(u64::MAX, handler).await
     }
 
     /// Answers 413 to every request that announces more than `limit` bytes, without reading them.
-    pub async fn start_limited(limit: u64, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start_limited(limit: u64, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let script = Self {
             address: listener.local_addr().unwrap(),
@@ -192,45 +196,45 @@ impl Script {
         Ok(answer.response().await)
     }
 
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.address.to_string()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn seen(&self) -> Vec<Arc<Seen>> {
+    pub(crate) fn seen(&self) -> Vec<Arc<Seen>> {
         self.seen.lock().unwrap().clone()
     }
 
     /// What was asked after the ping.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let seen = self.seen();
         let lines = seen.iter().map(|seen| seen.line());
         lines.filter(|line| line != "GET /v2/").collect()
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.client_as(Auth::Anonymous)
     }
 
-    pub fn client_as(&self, auth: Auth) -> Client {
+    pub(crate) fn client_as(&self, auth: Auth) -> Client {
         let client = Client::builder(self.host()).tls_verify(false).auth(auth);
         client.build().unwrap()
     }
 
     /// A client that takes no patience at all.
-    pub fn hasty_client(&self) -> Client {
+    pub(crate) fn hasty_client(&self) -> Client {
         let client = Client::builder(self.host()).tls_verify(false);
         let stall = Duration::from_millis(200);
         client.stall_timeout(stall).build().unwrap()
     }
 }
 
-pub const PASSWORD: &str = "hunter2";
+pub(crate) const PASSWORD: &str = "hunter2";
 
-pub fn me() -> Auth {
+pub(crate) fn me() -> Auth {
     Auth::Basic {
         username: "me".into(),
         password: PASSWORD.into(),
@@ -238,10 +242,10 @@ pub fn me() -> Auth {
 }
 
 /// `Basic` with the encoded name and password of [`me`].
-pub const MY_BASIC: &str = "Basic bWU6aHVudGVyMg==";
+pub(crate) const MY_BASIC: &str = "Basic bWU6aHVudGVyMg==";
 
-pub fn digest(bytes: &[u8]) -> Digest {
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
     Digest::sha256(bytes)
 }
 
-pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -11,6 +11,7 @@ mod copy_registry;
 mod crash;
 mod faults;
 mod fuzz_corpus;
+mod guests;
 mod library;
 mod peers_skopeo;
 mod peers_umoci;

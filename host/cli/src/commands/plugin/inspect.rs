@@ -97,7 +97,12 @@ async fn find(plugins: &PluginHost, name: &str) -> anyhow::Result<Arc<Plugin>> {
         found => return Ok(found?),
     }
     let called_so = |plugin: &Arc<Plugin>| plugin.name() == name;
-    let found = plugins.plugins().await.into_iter().filter_map(Result::ok).find(called_so);
+    let found = plugins
+        .plugins()
+        .await
+        .into_iter()
+        .filter_map(Result::ok)
+        .find(called_so);
     found.with_context(|| format!("there is no plugin {}; see `longshore plugin list`", quoted(name)))
 }
 
@@ -109,7 +114,10 @@ async fn grants(
     reference: &str,
 ) -> anyhow::Result<BTreeMap<&'static str, Vec<Granted>>> {
     let Some(default) = transports.first() else {
-        bail!("plugin {} serves no transport and is granted nothing", quoted(plugin.name()));
+        bail!(
+            "plugin {} serves no transport and is granted nothing",
+            quoted(plugin.name())
+        );
     };
     let (transport, text) = match reference.split_once(':') {
         Some((name, text)) if transports.iter().any(|served| served == name) => (name, text),
@@ -147,6 +155,10 @@ impl Granted {
             Access::Replace => "replace",
         };
         let directory = grant.path.display().to_string();
-        Self { label: grant.label.clone(), directory, access }
+        Self {
+            label: grant.label.clone(),
+            directory,
+            access,
+        }
     }
 }

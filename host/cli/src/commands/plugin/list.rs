@@ -40,7 +40,11 @@ fn row(plugin: &Plugin) -> Result<[String; HEADING.len()], Error> {
     Ok([
         plugin.name().to_owned(),
         description.metadata.version.clone().unwrap_or_else(|| "-".to_owned()),
-        contracts.iter().map(|name| name.trim_start_matches("longshore:")).collect::<Vec<_>>().join(","),
+        contracts
+            .iter()
+            .map(|name| name.trim_start_matches("longshore:"))
+            .collect::<Vec<_>>()
+            .join(","),
         plugin.abilities().join(","),
         origin(plugin),
     ])
@@ -60,7 +64,11 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+            let width = rows
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or_default();
             line.push_str(&format!("{cell:width$}  "));
         }
         text.push_str(line.trim_end());

@@ -1,0 +1,288 @@
+//! Every environment variable and default path of the program, in one place.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// One row of [`VARIABLES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VariableDoc {
+    /// The variable's name.
+    pub name: &'static str,
+    /// What it does.
+    pub effect: &'static str,
+}
+
+const fn doc(name: &'static str, effect: &'static str) -> VariableDoc {
+    VariableDoc { name, effect }
+}
+
+const REGISTRY_AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
+const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
+const CONTAINERS_POLICY_JSON: &str = "CONTAINERS_POLICY_JSON";
+const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
+const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
+const HOME: &str = "HOME";
+const TMPDIR: &str = "TMPDIR";
+
+/// The variables that [`Environment`] reads. The network libraries read more by themselves: `HTTP_PROXY`,
+/// `HTTPS_PROXY` and `NO_PROXY` in both cases, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+pub const VARIABLES: [VariableDoc; 9] = [
+    doc(REGISTRY_AUTH_FILE, "credentials file, as --authfile"),
+    doc(DOCKER_CONFIG, "folder of docker's config.json instead of ~/.docker"),
+    doc(CONTAINERS_POLICY_JSON, "trust policy file, unless --policy is given"),
+    doc(
+        XDG_RUNTIME_DIR,
+        "folder of containers/auth.json, the first credentials file looked at",
+    ),
+    doc(
+        XDG_CONFIG_HOME,
+        "folder of containers/auth.json and containers/policy.json instead of ~/.config",
+    ),
+    doc(XDG_DATA_HOME, "folder of longshore/plugins instead of ~/.local/share"),
+    doc(
+        XDG_CACHE_HOME,
+        "folder of longshore, the cache of compiled plugins, instead of ~/.cache",
+    ),
+    doc(HOME, "the folder that ~ stands for"),
+    doc(
+        TMPDIR,
+        "folder of small temporary files; blobs go to --tmpdir or /var/tmp",
+    ),
+];
+
+/// Where the program finds its files: the user's variables and the system's paths.
+///
+/// An empty variable counts as unset. Relative values are kept, relative to the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    variables: BTreeMap<&'static str, OsString>,
+    user_id: u32,
+    system_root: PathBuf,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        let read = |name| std::env::var_os(name).map(|value| (name, value));
+        Self {
+            variables: VARIABLES.iter().filter_map(|variable| read(variable.name)).collect(),
+            user_id: user_id(),
+            system_root: PathBuf::from("/"),
+        }
+    }
+
+    /// An environment without variables, with system paths such as `/etc` looked up below `system_root`; for tests
+    /// and for embedders that bring their own.
+    pub fn empty(system_root: impl Into<PathBuf>) -> Self {
+        Self {
+            variables: BTreeMap::new(),
+            user_id: 1000,
+            system_root: system_root.into(),
+        }
+    }
+
+    /// The same with a variable set. A name that is not in [`VARIABLES`] has no effect.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        if let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name) {
+            self.variables.insert(variable.name, value.into());
+        }
+        self
+    }
+
+    /// The same for another user.
+    #[must_use]
+    pub fn with_user_id(self, user_id: u32) -> Self {
+        Self { user_id, ..self }
+    }
+
+    /// The credentials file that replaces the search for one (AF-01).
+    pub fn registry_auth_file(&self) -> Option<PathBuf> {
+        self.path(REGISTRY_AUTH_FILE)
+    }
+
+    /// The credentials files to look at, in this order, before [`legacy_auth_file`](Self::legacy_auth_file) (AF-02).
+    pub fn auth_files(&self) -> Vec<PathBuf> {
+        let docker = self.path(DOCKER_CONFIG).or_else(|| self.home_path(".docker"));
+        [
+            self.runtime_auth_file(),
+            self.config_home().map(|config| config.join("containers/auth.json")),
+            docker.map(|docker| docker.join("config.json")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The credentials file in the old flat format, the last to look at (AF-02).
+    pub fn legacy_auth_file(&self) -> Option<PathBuf> {
+        self.home_path(".dockercfg")
+    }
+
+    /// The policy file that replaces the search for one (PO-04).
+    pub fn policy_file(&self) -> Option<PathBuf> {
+        self.path(CONTAINERS_POLICY_JSON)
+    }
+
+    /// The policy files of which the first that exists counts (PO-03, PO-04).
+    pub fn policy_files(&self) -> Vec<PathBuf> {
+        let user = self.config_home().map(|config| config.join("containers/policy.json"));
+        let system = ["/etc/containers/policy.json", "/usr/share/containers/policy.json"];
+        user.into_iter()
+            .chain(system.map(|path| self.system_path(path)))
+            .collect()
+    }
+
+    /// The folders that hold installed plugins: the user's, then the system's. A folder need not exist.
+    pub fn plugin_folders(&self) -> Vec<PathBuf> {
+        let data = self.path(XDG_DATA_HOME).or_else(|| self.home_path(".local/share"));
+        data.map(|data| data.join("longshore/plugins"))
+            .into_iter()
+            .chain([self.system_path("/usr/lib/longshore/plugins")])
+            .collect()
+    }
+
+    /// The folder for what can be made again, such as compiled plugins. It need not exist.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        let cache = self.path(XDG_CACHE_HOME).or_else(|| self.home_path(".cache"));
+        cache.map(|cache| cache.join("longshore"))
+    }
+
+    /// The folder for small temporary files.
+    pub fn temporary_folder(&self) -> PathBuf {
+        self.path(TMPDIR).unwrap_or_else(|| self.system_path("/tmp"))
+    }
+
+    /// The folder for temporary files as large as a blob, unless the user names another (G-11).
+    pub fn large_temporary_folder(&self) -> PathBuf {
+        self.system_path("/var/tmp")
+    }
+
+    fn runtime_auth_file(&self) -> Option<PathBuf> {
+        if !cfg!(target_os = "linux") {
+            return self.home_path(".config/containers/auth.json");
+        }
+        let folder = match self.path(XDG_RUNTIME_DIR) {
+            Some(runtime) => runtime.join("containers"),
+            None => self.system_path("/run/containers").join(self.user_id.to_string()),
+        };
+        Some(folder.join("auth.json"))
+    }
+
+    fn config_home(&self) -> Option<PathBuf> {
+        self.path(XDG_CONFIG_HOME).or_else(|| self.home_path(".config"))
+    }
+
+    fn home_path(&self, relative: &str) -> Option<PathBuf> {
+        self.path(HOME).map(|home| home.join(relative))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.variables
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    }
+
+    fn system_path(&self, absolute: &str) -> PathBuf {
+        self.system_root
+            .join(Path::new(absolute).strip_prefix("/").unwrap_or(Path::new(absolute)))
+    }
+}
+
+#[cfg(unix)]
+fn user_id() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn user_id() -> u32 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(paths: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
+        paths.into_iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn defaults_below_home() {
+        let environment = Environment::empty("/").with("HOME", "/home/me").with_user_id(7);
+        let auth = [
+            "/run/containers/7/auth.json",
+            "/home/me/.config/containers/auth.json",
+            "/home/me/.docker/config.json",
+        ];
+        assert_eq!(texts(environment.auth_files()), auth);
+        assert_eq!(texts(environment.legacy_auth_file()), ["/home/me/.dockercfg"]);
+        let policy = [
+            "/home/me/.config/containers/policy.json",
+            "/etc/containers/policy.json",
+            "/usr/share/containers/policy.json",
+        ];
+        assert_eq!(texts(environment.policy_files()), policy);
+        let plugins = ["/home/me/.local/share/longshore/plugins", "/usr/lib/longshore/plugins"];
+        assert_eq!(texts(environment.plugin_folders()), plugins);
+        assert_eq!(texts(environment.cache_folder()), ["/home/me/.cache/longshore"]);
+        assert_eq!(texts([environment.temporary_folder()]), ["/tmp"]);
+        assert_eq!(environment.registry_auth_file(), None);
+        assert_eq!(environment.policy_file(), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn variables_replace_the_defaults() {
+        let set = [
+            ("REGISTRY_AUTH_FILE", "a.json"),
+            ("DOCKER_CONFIG", "/docker"),
+            ("CONTAINERS_POLICY_JSON", "/p.json"),
+            ("XDG_RUNTIME_DIR", "/runtime"),
+            ("XDG_CONFIG_HOME", "/config"),
+            ("XDG_DATA_HOME", "/data"),
+            ("XDG_CACHE_HOME", "/cache"),
+            ("HOME", "/home/me"),
+            ("TMPDIR", "/small"),
+        ];
+        let environment = set
+            .into_iter()
+            .fold(Environment::empty("/root"), |environment, (name, value)| {
+                environment.with(name, value)
+            });
+        let auth = [
+            "/runtime/containers/auth.json",
+            "/config/containers/auth.json",
+            "/docker/config.json",
+        ];
+        assert_eq!(texts(environment.auth_files()), auth);
+        assert_eq!(texts(environment.registry_auth_file()), ["a.json"]);
+        assert_eq!(texts(environment.policy_file()), ["/p.json"]);
+        assert_eq!(
+            environment.policy_files()[0],
+            Path::new("/config/containers/policy.json")
+        );
+        assert_eq!(
+            environment.policy_files()[1],
+            Path::new("/root/etc/containers/policy.json")
+        );
+        assert_eq!(environment.plugin_folders()[0], Path::new("/data/longshore/plugins"));
+        assert_eq!(texts(environment.cache_folder()), ["/cache/longshore"]);
+        assert_eq!(texts([environment.temporary_folder()]), ["/small"]);
+        let names: Vec<_> = set.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, VARIABLES.map(|variable| variable.name));
+    }
+
+    #[test]
+    fn empty_and_unknown_variables_are_unset() {
+        let environment = Environment::empty("/").with("HOME", "").with("SOMETHING", "x");
+        assert_eq!(environment.cache_folder(), None);
+        assert_eq!(environment.legacy_auth_file(), None);
+        assert_eq!(environment.policy_files().len(), 2);
+    }
+}

@@ -1,0 +1,70 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use longshore_config::{Environment, Policy, RequirementCheck};
+use longshore_runtime::{Error, PluginHost};
+use tokio::runtime::Handle;
+
+use super::SignaturePolicy;
+use crate::docker;
+use crate::error::CopyError;
+
+impl SignaturePolicy {
+    /// Reads the policy: `explicit`, or else what `environment` finds (PO-02 to PO-04). The evaluators among `plugins` check the requirements in it,
+    /// and its transports the scopes.
+    pub async fn load(
+        explicit: Option<PathBuf>,
+        environment: Arc<Environment>,
+        plugins: PluginHost,
+    ) -> Result<Self, CopyError> {
+        let check = PluginCheck {
+            plugins: plugins.clone(),
+            runtime: Handle::current(),
+        };
+        let loading = tokio::task::spawn_blocking(move || Policy::load(explicit.as_deref(), &environment, &check));
+        let policy = loading
+            .await
+            .map_err(|error| CopyError::Internal(error.to_string()))??;
+        Ok(Self::new(policy, Arc::new(plugins)))
+    }
+
+    /// The policy that accepts every image (PO-01).
+    pub fn accept_anything(plugins: PluginHost) -> Self {
+        Self::new(Policy::accept_anything(), Arc::new(plugins))
+    }
+}
+
+/// Asks plugins, on a thread that may block.
+struct PluginCheck {
+    plugins: PluginHost,
+    runtime: Handle,
+}
+
+impl RequirementCheck for PluginCheck {
+    fn check_requirement(&self, kind: &str, json: &str) -> Option<Result<(), String>> {
+        self.runtime.block_on(async {
+            let evaluator = match self.plugins.evaluator(kind).await {
+                Ok(found) => found?,
+                // The requirement may never be used; if it is, this is said then.
+                Err(Error::BuiltWithoutPlugins(_)) => return Some(Ok(())),
+                Err(error) => return Some(Err(error.to_string())),
+            };
+            Some(match evaluator.check(json).await {
+                Ok(checked) => checked.map(|_files| ()),
+                Err(error) => Err(error.to_string()),
+            })
+        })
+    }
+
+    /// A transport that cannot be asked takes any scope, as an unknown one does (PG-03).
+    fn is_scope(&self, transport: &str, scope: &str) -> bool {
+        if transport == docker::NAME {
+            return true;
+        }
+        let checked = self.runtime.block_on(async {
+            let plugin = self.plugins.transport(transport).await?;
+            plugin.check_scope(scope).await
+        });
+        !matches!(checked, Err(Error::Plugin { .. }))
+    }
+}

@@ -1,0 +1,231 @@
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::sync::Arc;
+
+use longshore_blob::{ChunkSink as _, ChunkSource as _, Durability};
+
+use super::*;
+use crate::limits;
+
+struct Place {
+    temporary: tempfile::TempDir,
+    root: Arc<Root>,
+}
+
+impl Place {
+    fn new(writable: bool) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        fs::create_dir(temporary.path().join("in")).unwrap();
+        fs::write(temporary.path().join("secret"), "secret").unwrap();
+        let root = Root::open(&temporary.path().join("in"), writable, Durability::Sync, false).unwrap();
+        Self { temporary, root }
+    }
+
+    fn inside(&self) -> std::path::PathBuf {
+        self.temporary.path().join("in")
+    }
+
+    fn directory(&self) -> Directory {
+        Directory::of(&self.root).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.inside()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn code<T>(result: GuestResult<T>) -> String {
+    result.err().map_or_else(|| "ok".to_owned(), |error| error.code)
+}
+
+#[test]
+fn nothing_outside_can_be_reached() {
+    let place = Place::new(true);
+    let inside = place.inside();
+    fs::write(inside.join("file"), "inside").unwrap();
+    fs::create_dir(inside.join("sub")).unwrap();
+    for (link, target) in [
+        ("good", "file"),
+        ("up", "../secret"),
+        ("absolute", "/etc/passwd"),
+        ("outside", ".."),
+        ("sub/back", "../file"),
+        ("sub/out", "../../secret"),
+        ("loop", "loop"),
+    ] {
+        symlink(target, inside.join(link)).unwrap();
+    }
+    let directory = place.directory();
+    for path in ["file", "good", "sub/back"] {
+        assert_eq!(directory.read(path.as_bytes(), 100).unwrap(), b"inside", "{path}");
+    }
+    for path in ["up", "absolute", "outside/secret", "sub/out", "../secret", "sub/../../secret", "/etc/passwd", "loop"] {
+        assert!(directory.read(path.as_bytes(), 100).is_err(), "{path}");
+        assert!(directory.open(path.as_bytes(), true).is_err(), "{path}");
+        assert!(directory.stat(path.as_bytes()).is_err(), "{path}");
+    }
+    for path in ["outside", "..", "outside/in"] {
+        assert!(directory.subdirectory(path.as_bytes()).is_err(), "{path}");
+        assert!(directory.entries(path.as_bytes()).is_err(), "{path}");
+        assert!(directory.lock(path.as_bytes(), false, &|| false).is_err(), "{path}");
+    }
+    for path in ["../new", "outside/new", "sub/../../new"] {
+        assert!(directory.replace(path.as_bytes(), b"x").is_err(), "{path}");
+        assert!(directory.make_directory(path.as_bytes()).is_err(), "{path}");
+        assert!(directory.remove(path.as_bytes()).is_err(), "{path}");
+        let staged = directory.stage().unwrap();
+        assert!(staged.publish(&directory, path.as_bytes(), true).is_err(), "{path}");
+    }
+    // What is replaced or removed is the link, never its target.
+    directory.replace(b"up", b"x").unwrap();
+    directory.remove(b"absolute").unwrap();
+    assert_eq!(fs::read_to_string(place.temporary.path().join("secret")).unwrap(), "secret");
+    assert!(Path::new("/etc/passwd").exists());
+    assert!(!place.temporary.path().join("new").exists());
+}
+
+#[test]
+fn only_regular_files_are_opened() {
+    let place = Place::new(true);
+    let inside = place.inside();
+    rustix::fs::mknodat(rustix::fs::CWD, inside.join("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(inside.join("socket")).unwrap();
+    fs::create_dir(inside.join("sub")).unwrap();
+    let directory = place.directory();
+    for name in ["fifo", "socket", "sub"] {
+        assert_eq!(code(directory.open(name.as_bytes(), false)), "invalid-data", "{name}");
+        assert_eq!(code(directory.open(name.as_bytes(), true)), "invalid-data", "{name}");
+        assert_eq!(code(directory.read(name.as_bytes(), 10)), "invalid-data", "{name}");
+    }
+    assert_eq!(code(directory.lock(b"fifo", true, &|| false)), "invalid-data");
+    assert_eq!(code(directory.read(b"missing", 10)), "not-found");
+    let entries: Vec<_> = directory.entries(b"").unwrap().into_iter().map(|(_, entry)| entry).collect();
+    assert_eq!(entries, [Entry::Other, Entry::Other, Entry::Directory]);
+}
+
+#[test]
+fn a_directory_granted_for_reading_cannot_be_changed() {
+    let place = Place::new(false);
+    fs::write(place.inside().join("file"), "x").unwrap();
+    let directory = place.directory();
+    assert_eq!(code(directory.replace(b"new", b"x")), "access-denied");
+    assert_eq!(code(directory.stage()), "access-denied");
+    assert_eq!(code(directory.open(b"file", true)), "access-denied");
+    assert_eq!(code(directory.make_directory(b"new")), "access-denied");
+    assert_eq!(code(directory.remove(b"file")), "access-denied");
+    assert_eq!(code(directory.open(b"file", false).unwrap().write_at(0, b"y")), "access-denied");
+    assert_eq!(code(directory.open(b"file", false).unwrap().sink(0, None, Durability::Sync)), "access-denied");
+    assert_eq!(place.names(), ["file"]);
+}
+
+#[test]
+fn a_staged_file_is_seen_when_it_is_published() {
+    let place = Place::new(true);
+    let directory = place.directory();
+    let staged = directory.stage().unwrap();
+    let file = staged.file().unwrap();
+    file.write_at(0, b"content").unwrap();
+    assert!(directory.entries(b"").unwrap().is_empty(), "the guest does not see the staging folder");
+    staged.publish(&directory, b"deep/er/name", true).unwrap();
+    assert_eq!(fs::read(place.inside().join("deep/er/name")).unwrap(), b"content");
+    assert_eq!(fs::metadata(place.inside().join("deep/er/name")).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(fs::metadata(place.inside().join("deep/er")).unwrap().permissions().mode() & 0o777, 0o755);
+    // Its handles have ended.
+    assert_eq!(code(file.write_at(0, b"changed")), "other");
+    assert_eq!(code(file.sink(0, None, Durability::Sync)), "other");
+
+    let second = directory.stage().unwrap();
+    assert_eq!(code(second.publish(&directory, b"deep/er/name", false)), "already-exists");
+    let third = directory.stage().unwrap();
+    third.publish(&directory, b"deep/er/name", true).unwrap();
+    assert_eq!(fs::read(place.inside().join("deep/er/name")).unwrap(), b"");
+    let dropped = directory.stage().unwrap();
+    drop(dropped);
+    place.root.discard_staged();
+    assert_eq!(place.names(), ["deep"]);
+}
+
+#[test]
+fn what_is_staged_goes_with_the_operation() {
+    let place = Place::new(true);
+    let directory = place.directory();
+    let staged = directory.stage().unwrap();
+    staged.file().unwrap().write_at(0, b"half").unwrap();
+    assert_eq!(place.names().len(), 1);
+    std::mem::forget(staged);
+    place.root.discard_staged();
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn staging_folders_of_the_dead_are_removed_and_those_of_the_living_kept() {
+    let place = Place::new(true);
+    fs::create_dir(place.inside().join(".longshore-1-dead")).unwrap();
+    fs::write(place.inside().join(".longshore-1-dead/0"), "half").unwrap();
+    let first = place.directory().stage().unwrap();
+    let other = Root::open(&place.inside(), true, Durability::Sync, false).unwrap();
+    let second = Directory::of(&other).unwrap().stage().unwrap();
+    assert_eq!(place.names().len(), 2);
+    assert!(!place.inside().join(".longshore-1-dead").exists());
+    first.publish(&place.directory(), b"first", true).unwrap();
+    assert_eq!(code(second.publish(&place.directory(), b"second", true)), "access-denied", "of another grant");
+    drop(other);
+    place.root.discard_staged();
+    assert_eq!(place.names(), ["first"]);
+}
+
+#[test]
+fn limits_of_reading() {
+    let place = Place::new(true);
+    fs::write(place.inside().join("ten"), "0123456789").unwrap();
+    let directory = place.directory();
+    assert_eq!(directory.read(b"ten", 10).unwrap().len(), 10);
+    assert_eq!(code(directory.read(b"ten", 9)), "invalid-data");
+    let sparse = fs::File::create(place.inside().join("sparse")).unwrap();
+    sparse.set_len(limits::SMALL_FILE as u64 + 1).unwrap();
+    assert_eq!(code(directory.read(b"sparse", usize::MAX)), "invalid-data");
+
+    let file = directory.open(b"ten", false).unwrap();
+    assert_eq!(file.read_at(8, 100).unwrap(), b"89");
+    assert_eq!(file.read_at(u64::MAX, 100).unwrap_or_default(), b"");
+    let (mut source, size) = file.source(4, Some(3)).unwrap();
+    assert_eq!(size, 3);
+    assert_eq!(&source.next_chunk().unwrap().unwrap()[..], b"456");
+    assert!(source.next_chunk().unwrap().is_none());
+    let (mut lying, _) = file.source(4, Some(7)).unwrap();
+    while let Ok(Some(_)) = lying.next_chunk() {}
+    assert!(lying.next_chunk().is_err() || file.source(11, None).is_err());
+    assert_eq!(code(file.source(11, None)), "invalid-data");
+}
+
+#[test]
+fn a_range_takes_no_more_than_its_length() {
+    let place = Place::new(true);
+    let directory = place.directory();
+    let staged = directory.stage().unwrap();
+    let mut sink = staged.file().unwrap().sink(2, Some(4), Durability::Sync).unwrap();
+    sink.write_chunk(bytes::Bytes::from_static(b"abcd")).unwrap();
+    assert!(sink.write_chunk(bytes::Bytes::from_static(b"e")).is_err());
+}
+
+#[test]
+fn locks_exclude_each_other() {
+    let place = Place::new(true);
+    let directory = place.directory();
+    let shared = directory.lock(b"", false, &|| false).unwrap();
+    let second = directory.lock(b"", false, &|| false).unwrap();
+    // A waiting lock is given up when the operation is cancelled.
+    assert_eq!(code(directory.lock(b"", true, &|| true)), "interrupted");
+    drop((shared, second));
+    let exclusive = directory.lock(b"", true, &|| false).unwrap();
+    assert_eq!(code(directory.lock(b"", false, &|| true)), "interrupted");
+    let waiting = std::thread::spawn(move || directory.lock(b"", false, &|| false).map(drop));
+    drop(exclusive);
+    waiting.join().unwrap().unwrap();
+}
