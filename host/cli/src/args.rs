@@ -32,16 +32,9 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 
-    #[command(flatten)]
-    pub(crate) plugins: PluginChoice,
-
     /// Show the version
     #[arg(long, short = 'v')]
     version: bool,
-
-    /// Require HTTPS and verify certificates on every side (deprecated, G-14)
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    pub(crate) tls_verify: Option<bool>,
 
     #[command(subcommand)]
     command: Option<Word>,
@@ -94,13 +87,9 @@ pub(crate) enum Request {
     Version,
     /// Print this help text.
     Help(String),
-    /// Carry out the command; `plugins` are those named anywhere.
-    Run {
-        command: Command,
-        global: GlobalArgs,
-        plugins: PluginChoice,
-        tls_verify: Option<bool>,
-    },
+    /// Carry out the command. The global options have the plugins that were
+    /// named anywhere.
+    Run(Command, Box<GlobalArgs>),
 }
 
 /// Reads a command line, whose first item is the program's name.
@@ -108,10 +97,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
     let matches = conventions::follow_pflag(Cli::command()).try_get_matches_from(words)?;
     let path = command_path(&matches);
     let Cli {
-        global,
-        plugins,
+        mut global,
         version,
-        tls_verify,
         command,
     } = Cli::from_arg_matches(&matches)?;
     if global.help {
@@ -124,13 +111,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
         }
         _ if version => Ok(Request::Version),
         Some(Word::Command(mut command)) => {
-            let plugins = plugins.followed_by(command.take_plugins());
-            Ok(Request::Run {
-                command,
-                global,
-                plugins,
-                tls_verify,
-            })
+            global.plugins.append(command.take_plugins());
+            Ok(Request::Run(command, Box::new(global)))
         }
         None => Err(UsageError::missing_command(PROGRAM)),
     }

@@ -27,6 +27,17 @@ pub(crate) fn kind(error: &anyhow::Error) -> Option<ErrorKind> {
     error.chain().find_map(kind_of_cause)
 }
 
+/// Takes off what the library says about the operation and the image's name;
+/// for a caller that says it in skopeo's words, or works on one image only.
+pub(crate) fn without_operation(error: CopyError) -> anyhow::Error {
+    match error {
+        CopyError::Open { source, .. } | CopyError::Transport { source, .. } | CopyError::Manage { source, .. } => {
+            source.into()
+        }
+        other => other.into(),
+    }
+}
+
 fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<ErrorKind> {
     if let Some(error) = cause.downcast_ref::<CopyError>() {
         return Some(error.kind());
@@ -36,7 +47,7 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<ErrorKind> {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::{Context as _, anyhow};
+    use anyhow::anyhow;
 
     use super::*;
 
@@ -53,7 +64,7 @@ mod tests {
     #[test]
     fn the_class_survives_context() {
         let missing = TransportError::new(ErrorKind::ImageNotFound, "no such image");
-        let error = Err::<(), _>(missing).context("reading").unwrap_err();
+        let error = anyhow::Error::new(missing).context("reading");
         assert_eq!(kind(&error), Some(ErrorKind::ImageNotFound));
         assert_eq!(kind(&anyhow!("plain")), None);
     }

@@ -307,6 +307,8 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test may panic")]
+
     use super::testing::{Captured, failing};
     use super::*;
     use crate::exit::ExitStatus;

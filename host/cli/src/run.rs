@@ -1,7 +1,6 @@
 //! From words to an exit status.
 
 use std::ffi::OsString;
-use std::future::Future;
 
 use anyhow::Context as _;
 
@@ -33,27 +32,22 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>, printer: &Printer)
     ExitStatus::of(&error)
 }
 
-/// Whether nothing remains to be said: the reader has left, or the signal was
-/// reported when it came and nothing went wrong since.
+/// Whether nothing has to be said: the reader has left, or a signal came and
+/// nothing went wrong after it.
 fn is_told_already(error: &anyhow::Error) -> bool {
     error.is::<OutputClosed>() || (error.is::<Stopped>() && error.source().is_none())
 }
 
 fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> anyhow::Result<()> {
-    let (command, global, plugins, tls_verify) = match args::parse(words)? {
+    let (command, global) = match args::parse(words)? {
         Request::Version => {
             return printer.result(format!("{PROGRAM} version {}\n", env!("CARGO_PKG_VERSION")));
         }
         Request::Help(text) => return printer.result(text),
-        Request::Run {
-            command,
-            global,
-            plugins,
-            tls_verify,
-        } => (command, global, plugins, tls_verify),
+        Request::Run(command, global) => (command, global),
     };
     logging::start(printer, global.debug);
-    if tls_verify.is_some() {
+    if global.tls_verify.is_some() {
         printer.message(
             Level::Warning,
             "'--tls-verify' is deprecated, please set this on the specific subcommand",
@@ -62,7 +56,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
     if let Command::ManifestDigest(args) = command {
         return commands::manifest_digest::run(&args, printer);
     }
-    let settings = Settings::resolve(global, plugins, tls_verify)?;
+    let settings = Settings::resolve(*global)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ASYNC_WORKERS)
         .thread_name(PROGRAM)
@@ -82,23 +76,26 @@ async fn carry_out_with_plugins(command: Command, settings: &Settings, printer: 
     let mut signals = Signals::listen().context("listening for signals")?;
     let result = match command {
         Command::Copy(args) => commands::copy::run(*args, settings, &mut signals, printer).await,
-        Command::Delete(args) => droppable(&mut signals, commands::delete::run(*args, settings)).await,
-        Command::Inspect(args) => droppable(&mut signals, commands::inspect::run(*args, settings, printer)).await,
-        Command::ListTags(args) => droppable(&mut signals, commands::list_tags::run(*args, settings, printer)).await,
-        Command::Plugin(args) => droppable(&mut signals, commands::plugin::run(args, settings, printer)).await,
+        Command::Delete(args) => signals.unless_stopped(commands::delete::run(*args, settings)).await,
+        Command::Inspect(args) => {
+            signals
+                .unless_stopped(commands::inspect::run(*args, settings, printer))
+                .await
+        }
+        Command::ListTags(args) => {
+            signals
+                .unless_stopped(commands::list_tags::run(*args, settings, printer))
+                .await
+        }
+        Command::Plugin(args) => {
+            signals
+                .unless_stopped(commands::plugin::run(args, settings, printer))
+                .await
+        }
         Command::ManifestDigest(args) => commands::manifest_digest::run(&args, printer),
     };
     tokio::select! {
         () = settings.plugins.settled() => result,
-        stopped = signals.next() => Err(stopped.into()),
-    }
-}
-
-/// Runs a command that may be dropped at any point, until it ends or a signal
-/// comes.
-async fn droppable(signals: &mut Signals, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::select! {
-        result = command => result,
         stopped = signals.next() => Err(stopped.into()),
     }
 }

@@ -13,7 +13,7 @@ use longshore_types::PlatformWish;
 
 pub(crate) use self::access::Fallback;
 use self::policy::PolicyChoice;
-use crate::args::{GlobalArgs, PluginChoice, UsageError};
+use crate::args::{GlobalArgs, UsageError};
 
 /// The settings that all commands share.
 pub(crate) struct Settings {
@@ -30,11 +30,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Resolves the global options.
-    pub(crate) fn resolve(
-        global: GlobalArgs,
-        plugins: PluginChoice,
-        tls_verify: Option<bool>,
-    ) -> Result<Self, UsageError> {
+    pub(crate) fn resolve(global: GlobalArgs) -> Result<Self, UsageError> {
         let platform = PlatformWish::running().overridden(
             given(&global.override_os),
             given(&global.override_arch),
@@ -46,9 +42,9 @@ impl Settings {
             None => PolicyChoice::Search,
         };
         let environment = Environment::of_process();
-        let plugins = plugins::host(plugins, &environment, global.no_sync)?;
+        let plugins = plugins::host(global.plugins, &environment, global.no_sync)?;
         let fallback = Fallback {
-            tls_verify,
+            tls_verify: global.tls_verify,
             ..Fallback::default()
         };
         Ok(Self {

@@ -37,4 +37,16 @@ impl Signals {
             _ = self.terminate.recv() => Stopped::Terminate,
         }
     }
+
+    /// Runs work that may be dropped at any point, until it ends or a signal
+    /// comes.
+    pub(crate) async fn unless_stopped<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            result = work => result,
+            stopped = self.next() => Err(stopped.into()),
+        }
+    }
 }

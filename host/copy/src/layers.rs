@@ -100,7 +100,8 @@ fn check_diff_id(
         .enumerate()
         .filter(|(index, _)| layers[*index].digest == *layer)
     {
-        if expected != found {
+        // A layer named by another algorithm than the config uses was hashed by that one only.
+        if expected.algorithm() == found.algorithm() && expected != found {
             return Err(CopyError::DiffId {
                 name: shared.source_name.to_owned(),
                 index,

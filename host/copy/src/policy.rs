@@ -1,5 +1,6 @@
 mod load;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -158,8 +159,11 @@ fn read_files(paths: Vec<PathBuf>) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read;
     let failed = |error: std::io::Error| format!("reading {}: {error}", path.display());
+    // Opening a FIFO would wait for its writer.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(format!("{} is not a regular file", path.display()));
+    }
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut data = Vec::new();
     file.take(MAX_REQUIREMENT_FILE + 1)

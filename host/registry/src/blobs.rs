@@ -8,7 +8,8 @@ use futures_util::Stream;
 use longshore_types::{Digest, ErrorKind};
 use reqwest::{Method, StatusCode};
 
-use crate::error::{Fault, RegistryError, Subject, shown};
+use crate::error::{RegistryError, Subject};
+use crate::fault::{Fault, shown};
 use crate::reply::{Chunks, Reply};
 use crate::repository::Repository;
 use crate::request::Call;

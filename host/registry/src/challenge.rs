@@ -136,4 +136,22 @@ mod tests {
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"b\""));
         assert_eq!(challenges(&headers), [Challenge::Basic, bearer("b", "", "", "")]);
     }
+
+    #[test]
+    fn mutations_of_good_forms_do_no_harm() {
+        let corpus = [
+            r#"Bearer realm="https://a/t",service="s",scope="repository:x:pull",error="e""#,
+            r#"Basic realm="q\"x", Bearer realm=a"#,
+        ];
+        for good in corpus {
+            for position in 0..good.len() {
+                parse(&good[..position]);
+                for replacement in ["", "\"", "\\", ",", "=", " ", "\t", "\u{0}", "\u{e9}", "\"\"", "a=b"] {
+                    let bad = format!("{}{replacement}{}", &good[..position], &good[position + 1..]);
+                    let found = parse(&bad);
+                    assert!(found.len() <= bad.matches(',').count() + 1, "{bad}");
+                }
+            }
+        }
+    }
 }

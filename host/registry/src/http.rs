@@ -7,8 +7,8 @@ use reqwest::redirect::{Attempt, Policy};
 use rustls::crypto::{CryptoProvider, ring};
 use url::{Host, Url};
 
-use crate::error::causes;
-use crate::limits::{CONNECT_TIMEOUT, MAX_REDIRECTS};
+use crate::fault::causes;
+use crate::limits::{CONNECT_TIMEOUT, HTTP2_CONNECTION_WINDOW, MAX_REDIRECTS};
 
 /// Builds the HTTP client of one registry. System roots are read here, and only with
 /// verification.
@@ -29,6 +29,7 @@ pub(crate) fn client(host: &Url, verify: bool, user_agent: &str) -> Result<reqwe
         .tls_danger_accept_invalid_certs(!verify)
         .referer(false)
         .tcp_nodelay(true)
+        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
         // Features unify across a build: were another crate to switch decoding on, digests would
         // no longer match.
         .no_gzip()
@@ -50,7 +51,7 @@ fn redirect(attempt: Attempt<'_>, verify: bool) -> reqwest::redirect::Action {
     }
     let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
     if verify && from_https && attempt.url().scheme() != "https" {
-        let target = crate::error::shown(attempt.url());
+        let target = crate::fault::shown(attempt.url());
         return attempt.error(format!("redirected from https to {target}"));
     }
     attempt.follow()

@@ -16,6 +16,7 @@ mod blobs;
 mod challenge;
 mod client;
 mod error;
+mod fault;
 mod http;
 mod limits;
 mod manifests;

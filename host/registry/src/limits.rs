@@ -68,3 +68,8 @@ pub(crate) const MAX_CHUNK: usize = 16 << 20;
 
 /// Tries of one piece of a chunked upload.
 pub(crate) const MAX_CHUNK_TRIES: u32 = 4;
+
+/// How far all HTTP/2 streams of a connection together may run ahead of us, in bytes. It is more
+/// than all parallel blobs have in their own windows (2 MiB each), or some that wait for the disk
+/// would stop the others.
+pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 64 << 20;

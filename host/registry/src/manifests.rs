@@ -5,7 +5,8 @@ use longshore_types::{Digest, MAX_MANIFEST_SIZE};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 
-use crate::error::{Fault, Problem, RegistryError, Subject, shown};
+use crate::error::{Problem, RegistryError, Subject};
+use crate::fault::{Fault, shown};
 use crate::limits::COMMIT_STALLS;
 use crate::reply::Reply;
 use crate::repository::Repository;

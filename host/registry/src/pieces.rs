@@ -8,7 +8,8 @@ use futures_util::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};
 
-use crate::error::{Fault, Problem};
+use crate::error::Problem;
+use crate::fault::Fault;
 use crate::limits::{CHUNK, MAX_CHUNK, MAX_CHUNK_TRIES, SMALL_CHUNK};
 use crate::reply::Reply;
 use crate::request::Call;

@@ -5,7 +5,8 @@ use url::Url;
 
 use crate::challenge::{Challenge, challenges};
 use crate::client::{Client, Inner};
-use crate::error::{Fault, Problem};
+use crate::error::Problem;
+use crate::fault::Fault;
 use crate::http;
 
 /// What the first answer told.
@@ -40,7 +41,7 @@ impl Client {
             done => return done.map_err(|fault| fault.at_stage(stage)),
         };
         self.ping_at(self.inner.plain.clone()).await.map_err(|fault| {
-            let both = format!("{stage}: https fails ({}), and so does http", secure.problem);
+            let both = format!("{stage}: https fails ({}), and so does http", secure.problem());
             fault.at_stage(both)
         })
     }

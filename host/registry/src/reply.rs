@@ -11,7 +11,8 @@ use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, Sleep};
 use url::Url;
 
-use crate::error::{Fault, Problem, RequestLine, causes};
+use crate::error::Problem;
+use crate::fault::{Fault, RequestLine, causes};
 use crate::limits::MAX_ERROR_BODY;
 use crate::refusal::Refusal;
 

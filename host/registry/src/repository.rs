@@ -1,7 +1,7 @@
 use url::Url;
 
 use crate::client::Client;
-use crate::error::Fault;
+use crate::fault::Fault;
 use crate::scope::{Access, Scopes};
 
 /// One repository of a registry. Cheap to clone.

@@ -10,7 +10,8 @@ use url::Url;
 use crate::auth::Auth;
 use crate::challenge::{Challenge, challenges};
 use crate::client::{Client, lock};
-use crate::error::{Fault, Problem, RequestLine, causes, shown};
+use crate::error::Problem;
+use crate::fault::{Fault, RequestLine, causes, shown};
 use crate::http::same_origin;
 use crate::limits::{FIRST_WAIT, MAX_QUOTED, MAX_TRIES, MAX_WAIT, MAX_WARNINGS};
 use crate::refusal::printable;
@@ -153,7 +154,17 @@ impl Client {
         let method = request.method().clone();
         let line = RequestLine::new(&method, request.url(), None);
         let limit = self.inner.stall * stalls;
-        match tokio::time::timeout(limit, http.execute(request)).await {
+        let again = matches!(method, Method::GET | Method::HEAD)
+            .then(|| request.try_clone())
+            .flatten();
+        let answer = async {
+            match (http.execute(request).await, again) {
+                // The other side may close a kept connection just as we use it.
+                (Err(error), Some(request)) if error.is_request() && !error.is_connect() => http.execute(request).await,
+                (answer, _) => answer,
+            }
+        };
+        match tokio::time::timeout(limit, answer).await {
             Ok(Ok(response)) => Ok(self.answered(method, response)),
             Ok(Err(error)) => Err(Fault::new(Problem::Network(causes(&error)), line)),
             Err(_) => Err(Fault::new(Problem::Stalled(limit), line)),

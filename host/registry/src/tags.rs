@@ -8,7 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use crate::error::{Fault, Problem, RegistryError, Subject};
+use crate::error::{Problem, RegistryError, Subject};
+use crate::fault::Fault;
 use crate::limits::{MAX_QUOTED, MAX_TAG_PAGE_COUNT, MAX_TAG_PAGES};
 use crate::refusal::printable;
 use crate::reply::Reply;
@@ -56,7 +57,7 @@ impl Repository {
             }
             let too_large = reply.fault(Problem::TooLarge { limit: MAX_TAG_PAGES });
             let body = match reply.body(room).await {
-                Err(fault) if matches!(fault.problem, Problem::TooLarge { .. }) => {
+                Err(fault) if matches!(fault.problem(), Problem::TooLarge { .. }) => {
                     return Err(too_large);
                 }
                 body => body?,

@@ -15,7 +15,8 @@ use url::form_urlencoded;
 use crate::auth::Auth;
 use crate::challenge::{Bearer, Challenge};
 use crate::client::{Client, lock};
-use crate::error::{Fault, Problem};
+use crate::error::Problem;
+use crate::fault::Fault;
 use crate::limits::MAX_TOKEN_ANSWER;
 use crate::scope::Scopes;
 
@@ -37,6 +38,18 @@ type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
 struct Token {
     header: HeaderValue,
     until: Instant,
+}
+
+impl Token {
+    fn serves(&self, now: Instant, refused: Option<&HeaderValue>) -> bool {
+        now < self.until && refused != Some(&self.header)
+    }
+}
+
+/// When a token that was asked for at `asked` is to be replaced; `expires_in` is in seconds.
+fn end_of_life(asked: Instant, expires_in: Option<u64>) -> Instant {
+    let life = Duration::from_secs(expires_in.unwrap_or_default()).max(MIN_LIFE);
+    asked.checked_add(life - MARGIN).unwrap_or(asked + MIN_LIFE)
 }
 
 #[derive(Deserialize)]
@@ -85,8 +98,7 @@ impl Client {
         let slot = Arc::clone(lock(&self.inner.tokens.slots).entry(key).or_default());
         let mut slot = slot.lock().await;
         if let Some(token) = &*slot
-            && token.until > Instant::now()
-            && refused != Some(&token.header)
+            && token.serves(Instant::now(), refused)
         {
             return Ok(token.header.clone());
         }
@@ -124,9 +136,7 @@ impl Client {
             .flatten()
             .find(|token| !token.is_empty())
             .ok_or_else(|| malformed("the token server's answer holds no token"))?;
-        let life = answer.expires_in.and_then(|life| life.as_u64());
-        let life = Duration::from_secs(life.unwrap_or_default()).max(MIN_LIFE);
-        let until = asked.checked_add(life - MARGIN).unwrap_or(asked + MIN_LIFE);
+        let until = end_of_life(asked, answer.expires_in.and_then(|life| life.as_u64()));
         let header = secret(&format!("Bearer {token}")).map_err(|fault| fault.at_stage(stage))?;
         Ok(Token { header, until })
     }
@@ -143,7 +153,7 @@ impl Client {
                 "credentials for the https registry {} are not sent to the token server {} \
                  over plain http",
                 self.inner.domain,
-                crate::error::shown(&realm)
+                crate::fault::shown(&realm)
             ))));
         }
         if let Auth::IdentityToken(token) = &self.inner.auth {
@@ -222,7 +232,8 @@ fn secret(text: &str) -> Result<HeaderValue, Fault> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{may_see_secret, realm, secret};
+    use super::{Token, end_of_life, may_see_secret, realm, secret};
+    use std::time::{Duration, Instant};
     use url::Url;
 
     #[test]
@@ -261,5 +272,37 @@ mod tests {
     fn header_values_hide_themselves() {
         assert!(!format!("{:?}", secret("Bearer hunter2").ok()).contains("hunter2"));
         assert!(secret("Bearer a\r\nX: b").is_err());
+    }
+
+    #[test]
+    fn tokens_end_before_they_expire() {
+        let asked = Instant::now();
+        let cases = [
+            (None, 50),
+            (Some(0), 50),
+            (Some(60), 50),
+            (Some(300), 290),
+            (Some(u64::MAX), 60),
+        ];
+        for (expires_in, seconds) in cases {
+            let until = end_of_life(asked, expires_in);
+            assert_eq!(until, asked + Duration::from_secs(seconds), "{expires_in:?}");
+        }
+        let header = secret("Bearer t").ok().unwrap();
+        let other = secret("Bearer u").ok().unwrap();
+        let token = Token {
+            header: header.clone(),
+            until: asked + Duration::from_secs(50),
+        };
+        let cases = [
+            (0, None, true),
+            (49, Some(&other), true),
+            (50, None, false),
+            (0, Some(&header), false),
+        ];
+        for (seconds, refused, expected) in cases {
+            let now = asked + Duration::from_secs(seconds);
+            assert_eq!(token.serves(now, refused), expected, "{seconds} {refused:?}");
+        }
     }
 }

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use crate::client::lock;
-use crate::error::{BoxError, Fault, Problem, RegistryError, RequestLine, Subject, causes};
+use crate::error::{BoxError, Problem, RegistryError, Subject};
+use crate::fault::{Fault, RequestLine, causes};
 use crate::http::location;
 use crate::limits::{CANCEL_TIMEOUT, CHUNK, COMMIT_STALLS};
 use crate::reply::Reply;
@@ -108,17 +109,14 @@ impl Upload {
             return Ok(());
         }
         let wants_pieces = matches!(reply.status().as_u16(), 400 | 405 | 411 | 413 | 416 | 501);
-        let mut fault = reply.refused().await;
+        let fault = reply.refused().await;
         if !wants_pieces {
             return Err(fault);
         }
-        tracing::debug!("{}: sending blobs in pieces", fault.problem);
+        tracing::debug!("{}: sending blobs in pieces", fault.problem());
         self.repository.client.inner.piece.store(CHUNK, Relaxed);
         let Some(source) = tap.reclaim() else {
-            if let Problem::Refused(refusal) = fault.problem {
-                fault.problem = Problem::PiecesOnly(refusal);
-            }
-            return Err(fault);
+            return Err(fault.into_pieces_only());
         };
         // How much of the refused request the session took is anybody's guess.
         self.abort().await;
@@ -253,7 +251,7 @@ async fn delete(repository: &Repository, location: Url, scopes: &Scopes) {
         Ok(())
     };
     if let Ok(Err(fault)) = timeout(CANCEL_TIMEOUT, removal).await {
-        tracing::debug!("cancelling an upload to {}: {}", repository.name(), fault.problem);
+        tracing::debug!("cancelling an upload to {}: {}", repository.name(), fault.problem());
     }
 }
 

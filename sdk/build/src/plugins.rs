@@ -59,7 +59,7 @@ struct Artefact {
 fn compile(project: &Project, toolchain: &Toolchain) -> Result<Vec<Artefact>> {
     let mut command = project.plugin_cargo("build");
     command.args(["--release", "--workspace", "--message-format=json-render-diagnostics"]);
-    toolchain.apply(&mut command);
+    toolchain.apply(&mut command)?;
     report::line("+ cargo build --release --workspace (plugins)");
     let output = command
         .stdin(Stdio::null())

@@ -12,6 +12,7 @@ use crate::{report, run};
 /// The target of every component.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
+const COMPONENT_LINKER: &str = "wasm-component-ld";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library/std";
 const DEBIAN_LIBC: &str = "/usr/lib/wasm32-wasi";
@@ -37,8 +38,8 @@ pub(crate) enum Toolchain {
     Rustup,
     /// Debian's compiler builds the standard library from source.
     Debian {
-        /// The full path of `wasm-component-ld`, which the active toolchain ships.
-        linker: PathBuf,
+        /// The folder where the active toolchain has `wasm-component-ld` and the linker it starts.
+        linkers: PathBuf,
     },
 }
 
@@ -48,9 +49,8 @@ impl Toolchain {
         if active_has_target()? {
             return Ok(Self::Rustup);
         }
-        let linker = component_linker()?;
         if debian_is_ready() {
-            return Ok(Self::Debian { linker });
+            return Ok(Self::Debian { linkers: linkers()? });
         }
         report::line(&format!("the active Rust toolchain lacks {TARGET}"));
         if run::find_program("rustup").is_some()
@@ -64,24 +64,33 @@ impl Toolchain {
         if !debian_is_ready() {
             bail!("{DEBIAN_RUSTC} does not know the target {TARGET}");
         }
-        Ok(Self::Debian { linker })
+        Ok(Self::Debian { linkers: linkers()? })
     }
 
     /// Lets a `cargo build` of the plugins' workspace compile components.
-    pub(crate) fn apply(&self, command: &mut Command) {
+    pub(crate) fn apply(&self, command: &mut Command) -> Result<()> {
         // Flags for the native target would reach the wasm one.
         command.env_remove("RUSTFLAGS").args(["--target", TARGET]);
-        if let Self::Debian { linker } = self {
+        if let Self::Debian { linkers } = self {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = [linkers.join("gcc-ld"), linkers.clone()]
+                .into_iter()
+                .chain(std::env::split_paths(&path));
             command
                 .arg("-Zbuild-std=std,panic_abort")
+                .env(
+                    "PATH",
+                    std::env::join_paths(folders).context("a folder in PATH has a colon in its name")?,
+                )
                 .env("RUSTC", DEBIAN_RUSTC)
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_WASM32_WASIP2_LINKER", linker)
+                .env("CARGO_TARGET_WASM32_WASIP2_LINKER", linkers.join(COMPONENT_LINKER))
                 .env(
                     "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
                     format!("-C link-self-contained=no -L {DEBIAN_LIBC}"),
                 );
         }
+        Ok(())
     }
 }
 
@@ -95,19 +104,16 @@ fn debian_is_ready() -> bool {
     Path::new(DEBIAN_STD).is_dir() && Path::new(DEBIAN_LIBC).is_dir() && knows_target()
 }
 
-fn component_linker() -> Result<PathBuf> {
+fn linkers() -> Result<PathBuf> {
     let host = run::output(Command::new("rustc").arg("-vV"))?;
     let host = host
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .context("`rustc -vV` names no host")?;
     let sysroot = run::output(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let linker = Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(host)
-        .join("bin/wasm-component-ld");
-    if !linker.is_file() {
-        bail!("the Rust toolchain ships no {}", linker.display());
+    let folder = Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin");
+    if !folder.join(COMPONENT_LINKER).is_file() {
+        bail!("the Rust toolchain ships no {COMPONENT_LINKER} in {}", folder.display());
     }
-    Ok(linker)
+    Ok(folder)
 }

@@ -113,6 +113,17 @@ impl Tool {
         self
     }
 
+    /// The same command, started by another one that takes it as its last arguments.
+    #[must_use]
+    pub fn below(self, other: Self) -> Self {
+        let Self { command, .. } = self;
+        let tool = other.arg(command.get_program()).args(command.get_args());
+        command.get_envs().fold(tool, |tool, (name, value)| match value {
+            Some(value) => tool.env(&name.to_string_lossy(), value),
+            None => tool,
+        })
+    }
+
     /// The command as a person would type it.
     #[must_use]
     pub fn shown(&self) -> &str {

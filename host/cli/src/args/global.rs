@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-/// The global options as typed.
+/// The global options as typed. The deprecated `--tls-verify` counts before the
+/// command only: after it, the name is that of the command's own flag.
 #[derive(Args, Debug, Default)]
 pub(crate) struct GlobalArgs {
     /// Print debug messages, with what each plugin asks for and is granted
@@ -35,8 +36,15 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "VARIANT")]
     pub(crate) override_variant: Option<String>,
 
+    /// Require HTTPS and verify certificates on every side (deprecated, G-14)
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    pub(crate) tls_verify: Option<bool>,
+
+    #[command(flatten)]
+    pub(crate) plugins: PluginChoice,
+
     /// Show help
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 1000)]
     pub(crate) help: bool,
 }
 
@@ -57,10 +65,9 @@ pub(crate) struct PluginChoice {
 }
 
 impl PluginChoice {
-    /// The choices of both places, those before the command first.
-    pub(crate) fn followed_by(mut self, later: Self) -> Self {
+    /// Adds what was named further back on the command line.
+    pub(crate) fn append(&mut self, later: Self) {
         self.plugin_dir.extend(later.plugin_dir);
         self.plugin.extend(later.plugin);
-        self
     }
 }

@@ -1,4 +1,4 @@
-#![expect(clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "a test may panic")]
 
 use super::{Command, Request, UsageError, help, parse};
 
@@ -63,34 +63,34 @@ fn global_options_stand_before_or_after_the_command() {
         "inspect --debug --policy=p --override-arch arm i --plugin-dir=a --plugin x=1 --plugin-dir b",
         "--override-arch=m --policy=p --plugin-dir=a inspect --override-arch=arm --debug=1 --plugin x=1 i --plugin-dir b",
     ] {
-        let Ok(Request::Run {
-            command: Command::Inspect(_),
-            global,
-            plugins,
-            ..
-        }) = request(line)
-        else {
+        let Ok(Request::Run(Command::Inspect(_), global)) = request(line) else {
             panic!("{line:?} is not read as inspect");
         };
         assert!(global.debug && !global.insecure_policy, "{line}");
         assert_eq!(global.policy.as_deref(), Some("p".as_ref()), "{line}");
         assert_eq!(global.override_arch.as_deref(), Some("arm"), "{line}");
-        assert_eq!(plugins.plugin_dir, ["a", "b"], "{line}");
-        assert_eq!(plugins.plugin, ["x=1"], "{line}");
+        assert_eq!(global.plugins.plugin_dir, ["a", "b"], "{line}");
+        assert_eq!(global.plugins.plugin, ["x=1"], "{line}");
     }
 }
 
 #[test]
+fn plugins_may_be_named_at_every_level() {
+    let line = "--plugin-dir=a plugin --plugin-dir=b inspect --plugin-dir=c oci";
+    let Ok(Request::Run(Command::Plugin(_), global)) = request(line) else {
+        panic!("not read as plugin");
+    };
+    assert_eq!(global.plugins.plugin_dir, ["a", "b", "c"]);
+}
+
+#[test]
 fn the_old_tls_verify_is_two_flags() {
-    let Ok(Request::Run {
-        command: Command::Copy(copy),
-        tls_verify,
-        ..
-    }) = request("--tls-verify=F copy --tls-verify --screds u --dcreds=w a b")
+    let Ok(Request::Run(Command::Copy(copy), global)) =
+        request("--tls-verify=F copy --tls-verify --screds u --dcreds=w a b")
     else {
         panic!("not read as copy");
     };
-    assert_eq!((tls_verify, copy.tls_verify), (Some(false), Some(true)));
+    assert_eq!((global.tls_verify, copy.tls_verify), (Some(false), Some(true)));
     assert_eq!(copy.source.creds.as_deref(), Some("u"));
     assert_eq!(copy.destination.creds.as_deref(), Some("w"));
 }

@@ -51,16 +51,23 @@ pub(crate) struct CopyArgs {
 
     /// Require HTTPS and verify certificates on both sides (deprecated, F-14)
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    tls_verify: Option<bool>,
+    pub(crate) tls_verify: Option<bool>,
 
     #[command(flatten)]
-    source: AccessArgs<Source>,
+    pub(crate) source: AccessArgs<Source>,
 
     #[command(flatten)]
-    destination: AccessArgs<Destination>,
+    pub(crate) destination: AccessArgs<Destination>,
 
     #[command(flatten)]
     pub(crate) plugins: PluginChoice,
+}
+
+/// A copy that only has to be started.
+struct Prepared {
+    copier: Copier,
+    report: Report,
+    digestfile: Option<PathBuf>,
 }
 
 /// Copies one image; a signal ends the copy in good order.
@@ -70,6 +77,19 @@ pub(crate) async fn run(
     signals: &mut Signals,
     printer: &Printer,
 ) -> anyhow::Result<()> {
+    let prepared = signals.unless_stopped(prepare(args, settings, printer)).await?;
+    let (copying, events) = prepared.copier.start();
+    let following = Progress::new(printer, prepared.report).follow(events);
+    let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
+    let done = done?;
+    match prepared.digestfile {
+        Some(path) => write_digest(&path, &done.manifest_digest.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// Checks the command line and loads the policy, which comes first (PO-07).
+async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyhow::Result<Prepared> {
     let [source, destination] = args.images.as_slice() else {
         return Err(UsageError::with_help_of("copy", "Exactly two arguments expected").into());
     };
@@ -81,18 +101,15 @@ pub(crate) async fn run(
     }
     let policy = settings.trust_policy().await.context("Error loading trust policy")?;
     let transports = settings.transports();
-    let source_name = transports
-        .parse_name(source)
-        .await
-        .with_context(|| format!("Invalid source name {source}"))?;
-    let destination_name = transports
-        .parse_name(destination)
-        .await
-        .with_context(|| format!("Invalid destination name {destination}"))?;
+    let source_name = transports.parse_name(source).await;
+    let source_name = source_name.with_context(|| format!("Invalid source name {source}"))?;
+    let destination_name = transports.parse_name(destination).await;
+    let destination_name = destination_name.with_context(|| format!("Invalid destination name {destination}"))?;
     let both = Fallback {
         authfile: args.authfile,
         tls_verify: args.tls_verify.or(settings.fallback.tls_verify),
     };
+    let report = report_of(&destination_name, args.quiet);
     let source = Endpoint {
         name: source_name,
         access: args.source.resolve(&both)?,
@@ -101,29 +118,19 @@ pub(crate) async fn run(
         name: destination_name,
         access: args.destination.resolve(&both)?,
     };
+    let parallel = args.image_parallel_copies.and_then(NonZeroUsize::new);
     let options = Options {
         platform: settings.platform.clone(),
         format: args.format.as_deref().map(parse_format).transpose()?,
         remove_signatures: args.remove_signatures,
-        parallel: args
-            .image_parallel_copies
-            .and_then(NonZeroUsize::new)
-            .unwrap_or(DEFAULT_PARALLEL),
+        parallel: parallel.unwrap_or(DEFAULT_PARALLEL),
         ..Options::default()
     };
-    let report = report_of(&destination.name, args.quiet);
-    let digestfile = args.digestfile.filter(|path| !path.is_empty()).map(PathBuf::from);
-
-    let (copying, events) = Copier::new(transports, source, destination, policy)
-        .options(options)
-        .start();
-    let following = Progress::new(printer, report).follow(events);
-    let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
-    let done = done?;
-    if let Some(path) = digestfile {
-        write_digest(&path, &done.manifest_digest.to_string())?;
-    }
-    Ok(())
+    Ok(Prepared {
+        copier: Copier::new(transports, source, destination, policy).options(options),
+        report,
+        digestfile: args.digestfile.filter(|path| !path.is_empty()).map(PathBuf::from),
+    })
 }
 
 /// Awaits the copy. The first signal cancels it and waits for it to clean up,
@@ -191,6 +198,8 @@ fn write_digest(path: &Path, digest: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test may panic")]
+
     use super::*;
 
     #[test]

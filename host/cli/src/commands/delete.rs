@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use longshore_copy::Endpoint;
 
 use crate::args::{AccessArgs, Image, PluginChoice, UsageError};
+use crate::failure;
 use crate::settings::Settings;
 
 /// Delete image IMAGE-NAME
@@ -32,5 +33,8 @@ pub(crate) async fn run(args: DeleteArgs, settings: &Settings) -> anyhow::Result
         .await
         .with_context(|| format!("Invalid source name {image}"))?;
     let access = args.access.resolve(&settings.fallback)?;
-    Ok(transports.delete(&Endpoint { name, access }).await?)
+    transports
+        .delete(&Endpoint { name, access })
+        .await
+        .map_err(failure::without_operation)
 }

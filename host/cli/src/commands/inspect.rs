@@ -5,11 +5,12 @@ mod output;
 mod tests;
 
 use anyhow::{Context as _, bail};
-use longshore_copy::{CopyError, Endpoint, ImageSource, RepositoryTags, read_config, read_manifest, select_instance};
+use longshore_copy::{Endpoint, ImageSource, RepositoryTags, read_config, read_manifest, select_instance};
 use longshore_types::{Algorithm, ImageConfig, ImageManifest, Kind, Reference, media_type};
 
 use self::output::Output;
 use crate::args::{AccessArgs, Image, PluginChoice, UsageError};
+use crate::failure;
 use crate::printer::{Level, Printer};
 use crate::quote::quoted;
 use crate::settings::Settings;
@@ -57,19 +58,21 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     };
     let source = source
         .await
-        .map_err(without_side)
+        .map_err(failure::without_operation)
         .with_context(|| format!("Error parsing image name {}", quoted(image)))?;
     let source = source.as_ref();
     let manifest = read_manifest(source)
         .await
-        .map_err(without_side)
+        .map_err(failure::without_operation)
         .context("Error retrieving manifest for image")?;
     if args.raw && !args.config {
         return printer.result(manifest.bytes());
     }
 
     let selected = select_instance(source, manifest, &settings.platform).await?;
-    let parsed = selected.parse(&source.identity().display())?;
+    let parsed = selected
+        .parse(&source.identity().display())
+        .context("Error parsing manifest for image")?;
     if args.raw {
         let bytes = read_config(source, &parsed)
             .await
@@ -90,15 +93,6 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
     let digest = selected.top.digest(Algorithm::Sha256);
     printer.json(&Output::new(name, digest, tags, &parsed, &config))
-}
-
-/// Takes the sentence about opening a side off an error; the caller has one of
-/// its own that names the image.
-fn without_side(error: CopyError) -> anyhow::Error {
-    match error {
-        CopyError::Open { source, .. } | CopyError::Transport { source, .. } => source.into(),
-        other => other.into(),
-    }
 }
 
 /// The parsed config of an image; an artifact has none (IB-05).

@@ -1,10 +1,12 @@
 //! `list-tags`: the tags of a repository.
 
-use longshore_copy::Endpoint;
+use longshore_copy::{CopyError, Endpoint};
 use serde::Serialize;
 
 use crate::args::{AccessArgs, PluginChoice, Repository, UsageError};
+use crate::failure;
 use crate::printer::Printer;
+use crate::quote::quoted;
 use crate::settings::Settings;
 
 /// List tags in the transport/repository specified by the SOURCE-IMAGE
@@ -38,8 +40,14 @@ pub(crate) async fn run(args: ListTagsArgs, settings: &Settings, printer: &Print
     };
     let access = args.access.resolve(&settings.fallback)?;
     let transports = settings.transports();
-    let name = transports.parse_name(repository).await?;
-    let list = transports.list_tags(&Endpoint { name, access }).await?;
+    let Ok(name) = transports.parse_name(repository).await else {
+        return Err(UsageError::new(format!("Invalid {}: does not specify a transport", quoted(repository))).into());
+    };
+    let listed = transports.list_tags(&Endpoint { name, access }).await;
+    let list = listed.map_err(|error| match error {
+        CopyError::Manage { source, .. } => anyhow::Error::new(source).context("Error listing repository tags"),
+        other => failure::without_operation(other),
+    })?;
     let output = Output {
         repository: &list.repository,
         tags: &list.tags,

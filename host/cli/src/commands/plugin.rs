@@ -34,12 +34,13 @@ enum PluginCommand {
 impl PluginArgs {
     /// The plugins that were named after `plugin`.
     pub(crate) fn take_plugins(&mut self) -> PluginChoice {
-        let outer = std::mem::take(&mut self.plugins);
-        outer.followed_by(match &mut self.command {
-            Some(PluginCommand::List(args)) => std::mem::take(&mut args.plugins),
-            Some(PluginCommand::Inspect(args)) => std::mem::take(&mut args.plugins),
-            Some(PluginCommand::Unknown(_)) | None => PluginChoice::default(),
-        })
+        let mut plugins = std::mem::take(&mut self.plugins);
+        match &mut self.command {
+            Some(PluginCommand::List(args)) => plugins.append(std::mem::take(&mut args.plugins)),
+            Some(PluginCommand::Inspect(args)) => plugins.append(std::mem::take(&mut args.plugins)),
+            Some(PluginCommand::Unknown(_)) | None => {}
+        }
+        plugins
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) fn path(text: OsString) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test may panic")]
+
     use std::path::Path;
 
     use super::*;

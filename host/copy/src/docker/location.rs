@@ -113,3 +113,49 @@ impl Location for DockerLocation {
         self.repository(Access::Read).tags().await.map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use longshore_types::MAX_MANIFEST_SIZE;
+
+    use super::*;
+
+    const OCI: &str = media_type::OCI_MANIFEST;
+
+    #[test]
+    fn what_a_registry_sends_is_taken_for_what_it_says_or_refused() {
+        let oversized = " ".repeat(MAX_MANIFEST_SIZE + 1);
+        let rows = [
+            (r#"{"schemaVersion":2}"#, Some(OCI), Ok(OCI)),
+            (
+                r#"{"schemaVersion":2}"#,
+                Some("application/json"),
+                Ok(media_type::DOCKER_V1_SIGNED),
+            ),
+            (r#"{"schemaVersion":2}"#, None, Ok(media_type::DOCKER_V1_SIGNED)),
+            (
+                r#"{"schemaVersion":2,"layers":[],"manifests":[]}"#,
+                Some(OCI),
+                Err(ErrorKind::InvalidData),
+            ),
+            (oversized.as_str(), Some(OCI), Err(ErrorKind::InvalidData)),
+        ];
+        for (text, declared, expected) in rows {
+            let fetched = longshore_registry::Fetched {
+                bytes: text.to_owned().into(),
+                media_type: declared.map(str::to_owned),
+                url: "https://h/v2/a/manifests/1".into(),
+            };
+            let read = manifest(fetched);
+            if let Err(error) = &read {
+                assert!(error.to_string().contains("https://h/v2/a/manifests/1"), "{error}");
+            }
+            let found = read
+                .map(|manifest| manifest.media_type().to_owned())
+                .map_err(|error| error.kind());
+            assert_eq!(found, expected.map(str::to_owned), "{declared:?}");
+        }
+    }
+}

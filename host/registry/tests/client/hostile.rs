@@ -2,7 +2,7 @@ use futures_util::TryStreamExt;
 use longshore_registry::{Client, Problem};
 use longshore_types::{ErrorKind, MAX_MANIFEST_SIZE};
 
-use crate::script::{Answer, Script, answer, digest, never};
+use crate::script::{Answer, OCI_MANIFEST, Script, answer, digest, hang_up, never};
 
 /// A registry that is in order until it is asked for more than a ping.
 async fn after_ping(misdeed: impl Fn() -> Answer + Send + Sync + 'static) -> Script {
@@ -104,7 +104,8 @@ async fn the_largest_manifest_is_read() {
 
 #[tokio::test]
 async fn bodies_that_break_off() {
-    let cases: [(fn() -> Answer, &str); 2] = [
+    type Case = (fn() -> Answer, &'static str);
+    let cases: [Case; 2] = [
         (
             || answer(200).header("content-length", "100").cut("only this"),
             "after 9 of 100 bytes",
@@ -173,7 +174,12 @@ async fn plain_http_is_not_spoken_unless_allowed() {
     let registry = Script::start(|_| answer(200)).await;
     let client = Client::builder(registry.host()).build().unwrap();
     let error = client.repository("a").manifest("t").await.unwrap_err();
-    assert!(error.to_string().contains("GET https://127.0.0.1"), "{error}");
+    let text = error.to_string();
+    let expected = format!(
+        "pinging container registry {host}: http: server gave HTTP response to HTTPS client (GET https://{host}/v2/)",
+        host = registry.host()
+    );
+    assert!(text.ends_with(&expected), "{text}");
     assert!(registry.seen().is_empty());
 }
 
@@ -187,5 +193,31 @@ async fn a_ping_that_is_refused() {
         error.kind(),
         ErrorKind::Other,
         "that no registry is there is no missing image"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_under_a_request_is_made_again_once() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let registry = after_ping(move || match count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => hang_up(),
+        _ => answer(200).body("{}"),
+    })
+    .await;
+    registry.client().repository("a").manifest("t").await.unwrap();
+
+    let registry = after_ping(hang_up).await;
+    let repository = registry.client().repository("a");
+    let error = repository.manifest("t").await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(registry.lines().len(), 2);
+    repository
+        .put_manifest("t", "{}".into(), OCI_MANIFEST)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        registry.lines().len(),
+        3,
+        "what may have changed something is not sent again"
     );
 }

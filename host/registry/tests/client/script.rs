@@ -60,6 +60,8 @@ enum Body {
     Endless,
     /// Not even a status.
     Never,
+    /// No status either, but a closed connection.
+    HangUp,
 }
 
 pub(crate) fn answer(status: u16) -> Answer {
@@ -73,6 +75,12 @@ pub(crate) fn answer(status: u16) -> Answer {
 pub(crate) fn never() -> Answer {
     let mut answer = answer(200);
     answer.body = Body::Never;
+    answer
+}
+
+pub(crate) fn hang_up() -> Answer {
+    let mut answer = answer(200);
+    answer.body = Body::HangUp;
     answer
 }
 
@@ -102,7 +110,7 @@ impl Answer {
         self
     }
 
-    async fn response(self) -> Response<UnsyncBoxBody<Bytes, io::Error>> {
+    async fn response(self) -> io::Result<Response<UnsyncBoxBody<Bytes, io::Error>>> {
         let first = |bytes: Bytes| stream::iter([Ok(Frame::data(bytes))]);
         let body = match self.body {
             Body::Whole(bytes) => Full::new(bytes)
@@ -123,12 +131,13 @@ impl Answer {
                 StreamBody::new(chunks).boxed_unsync()
             }
             Body::Never => pending().await,
+            Body::HangUp => return Err(io::Error::other("hung up")),
         };
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        response.body(body).unwrap()
+        Ok(response.body(body).unwrap())
     }
 }
 
@@ -175,7 +184,7 @@ impl Script {
         request: Request<Incoming>,
         limit: u64,
         handler: &Arc<Handler>,
-    ) -> Result<Response<UnsyncBoxBody<Bytes, io::Error>>, hyper::Error> {
+    ) -> io::Result<Response<UnsyncBoxBody<Bytes, io::Error>>> {
         let (head, body) = request.into_parts();
         let announced = head.headers.get(CONTENT_LENGTH);
         let announced: u64 = announced.map_or(0, |n| n.to_str().unwrap().parse().unwrap());
@@ -183,7 +192,7 @@ impl Script {
         let body = if refused {
             Bytes::new()
         } else {
-            body.collect().await?.to_bytes()
+            body.collect().await.map_err(io::Error::other)?.to_bytes()
         };
         let seen = Arc::new(Seen {
             method: head.method.to_string(),
@@ -193,7 +202,7 @@ impl Script {
         });
         self.seen.lock().unwrap().push(Arc::clone(&seen));
         let answer = if refused { answer(413) } else { handler(&seen) };
-        Ok(answer.response().await)
+        answer.response().await
     }
 
     pub(crate) fn host(&self) -> String {

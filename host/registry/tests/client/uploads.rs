@@ -187,7 +187,7 @@ async fn a_slow_source_is_no_stall() {
     push(&repository, slow, None).await.unwrap();
 }
 
-/// Remembers ranges as a registry that insists on them, and takes at most `limit` bytes at once.
+/// A registry that insists on ranges.
 fn by_ranges(seen: &Seen) -> Answer {
     match (seen.method.as_str(), seen.header("content-range")) {
         ("PATCH", None) => answer(416),
@@ -256,7 +256,8 @@ async fn pieces_that_are_taken_in_part_go_on_where_they_ended() {
 
 #[tokio::test]
 async fn pieces_that_get_nowhere_end() {
-    let cases: [(fn(&Seen) -> Answer, &str); 3] = [
+    type Case = (fn(&Seen) -> Answer, &'static str);
+    let cases: [Case; 3] = [
         (|_| answer(416), "StatusCode: 416"),
         (
             |seen| obliging(seen).header("range", "0-99"),

@@ -201,13 +201,12 @@ impl Directory {
         let (file, path) = if path.is_empty() {
             // A descriptor of its own: a lock belongs to the open file, and all
             // handles of this directory share one.
-            let dir = self.dir.open_dir(".").map_err(self.at(Path::new("")))?;
-            (dir.into_std_file(), self.path.clone())
+            (staging::descriptor(&self.dir).map_err(self.at(Path::new("")))?, self.path.clone())
         } else {
             let path = path::checked(path)?;
             let at = self.at(path);
             let file = if self.dir.metadata(path).map_err(&at)?.is_dir() {
-                self.dir.open_dir(path).map_err(&at)?.into_std_file()
+                self.dir.open_dir(path).and_then(|dir| staging::descriptor(&dir)).map_err(&at)?
             } else {
                 self.open_regular(path, false)?.into_std()
             };

@@ -6,7 +6,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longshore_blob::Durability;
 
-use super::staging::Staging;
+use super::staging::{Staging, descriptor};
 use crate::Error;
 
 /// A granted directory, and what has to be done about it before the operation
@@ -97,7 +97,7 @@ impl Root {
         }
         for directory in directories {
             let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
-            self.dir.open_dir(directory)?.into_std_file().sync_all()?;
+            descriptor(&self.dir.open_dir(directory)?)?.sync_all()?;
         }
         Ok(())
     }

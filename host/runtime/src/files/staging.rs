@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,9 +31,16 @@ impl Staging {
             // Between the two calls another process may take the folder for an
             // abandoned one: then there is a next name.
             let Ok(dir) = parent.open_dir(&name) else { continue };
-            let lock = dir.try_clone()?.into_std_file();
-            if lock.try_lock().is_ok() && parent.symlink_metadata(&name).is_ok() {
-                return Ok(Self { dir, name, next: AtomicU64::new(0), _lock: lock });
+            let Ok(lock) = descriptor(&dir) else { continue };
+            match lock.try_lock() {
+                Ok(()) if parent.symlink_metadata(&name).is_ok() => {
+                    return Ok(Self { dir, name, next: AtomicU64::new(0), _lock: lock });
+                }
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    parent.remove_dir(&name)?;
+                    return Err(error);
+                }
             }
         }
     }
@@ -48,6 +55,12 @@ impl Staging {
             tracing::warn!("cannot remove staging folder {}: {error}", self.name);
         }
     }
+}
+
+/// A descriptor of a directory that can be locked and synced: `cap-std` keeps
+/// directories open as mere paths (`O_PATH`), which cannot.
+pub(super) fn descriptor(dir: &Dir) -> io::Result<File> {
+    dir.open(".").map(cap_std::fs::File::into_std)
 }
 
 /// A name that no other process chooses.
@@ -66,8 +79,7 @@ pub(super) fn remove_abandoned(parent: &Dir, prefix: &str) -> io::Result<()> {
         if !parent.symlink_metadata(&name).is_ok_and(|metadata| metadata.is_dir()) {
             continue;
         }
-        let Ok(dir) = parent.open_dir(&name) else { continue };
-        let lock = dir.into_std_file();
+        let Ok(lock) = parent.open_dir(&name).and_then(|dir| descriptor(&dir)) else { continue };
         if lock.try_lock().is_ok() {
             // Held until the folder is gone, so that nobody adopts it.
             if let Err(error) = parent.remove_dir_all(&name) {

@@ -9,6 +9,7 @@ mod concurrency;
 mod copy_local;
 mod copy_registry;
 mod crash;
+mod durability;
 mod faults;
 mod fuzz_corpus;
 mod guests;

@@ -2,6 +2,8 @@
 //!
 //! Only `LayersData` is of skopeo 1.22: 1.9.3 does not have it.
 
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 
 use longshore_types::{Descriptor, Digest, ImageConfig, ImageManifest, Kind, json};
