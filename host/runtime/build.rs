@@ -28,6 +28,9 @@ fn main() -> io::Result<()> {
 
 /// The `plugins` folder of the target folder: above this script's own.
 fn plugins_folder(out: &Path) -> PathBuf {
-    let target = out.ancestors().find(|path| path.join("CACHEDIR.TAG").is_file()).unwrap_or(out);
+    let target = out
+        .ancestors()
+        .find(|path| path.join("CACHEDIR.TAG").is_file())
+        .unwrap_or(out);
     target.join("plugins")
 }

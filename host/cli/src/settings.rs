@@ -63,7 +63,7 @@ impl Settings {
 
     /// Loads the trust policy.
     pub(crate) async fn trust_policy(&self) -> anyhow::Result<SignaturePolicy> {
-        self.policy.load(&self.plugins, &self.environment).await
+        Ok(self.policy.load(&self.plugins, &self.environment).await?)
     }
 }
 

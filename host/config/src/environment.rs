@@ -136,12 +136,12 @@ impl Environment {
             .collect()
     }
 
-    /// The folders that hold installed plugins: the user's, then the system's. A folder need not exist.
+    /// The folders that hold installed plugins: the system's, then the user's; the first wins. A folder need not exist.
     pub fn plugin_folders(&self) -> Vec<PathBuf> {
         let data = self.path(XDG_DATA_HOME).or_else(|| self.home_path(".local/share"));
-        data.map(|data| data.join("longshore/plugins"))
-            .into_iter()
-            .chain([self.system_path("/usr/lib/longshore/plugins")])
+        let own = data.map(|data| data.join("longshore/plugins"));
+        std::iter::once(self.system_path("/usr/lib/longshore/plugins"))
+            .chain(own)
             .collect()
     }
 
@@ -228,7 +228,7 @@ mod tests {
             "/usr/share/containers/policy.json",
         ];
         assert_eq!(texts(environment.policy_files()), policy);
-        let plugins = ["/home/me/.local/share/longshore/plugins", "/usr/lib/longshore/plugins"];
+        let plugins = ["/usr/lib/longshore/plugins", "/home/me/.local/share/longshore/plugins"];
         assert_eq!(texts(environment.plugin_folders()), plugins);
         assert_eq!(texts(environment.cache_folder()), ["/home/me/.cache/longshore"]);
         assert_eq!(texts([environment.temporary_folder()]), ["/tmp"]);
@@ -271,7 +271,7 @@ mod tests {
             environment.policy_files()[1],
             Path::new("/root/etc/containers/policy.json")
         );
-        assert_eq!(environment.plugin_folders()[0], Path::new("/data/longshore/plugins"));
+        assert_eq!(environment.plugin_folders()[1], Path::new("/data/longshore/plugins"));
         assert_eq!(texts(environment.cache_folder()), ["/cache/longshore"]);
         assert_eq!(texts([environment.temporary_folder()]), ["/small"]);
         let names: Vec<_> = set.iter().map(|(name, _)| *name).collect();

@@ -7,7 +7,13 @@ pub const MAX_COMPONENT_SIZE: u64 = 64 << 20;
 
 /// Interfaces of WASI 0.2 that the standard library of a guest drags in whether
 /// the guest needs them or not. The host answers them with an empty world.
-const STANDARD_LIBRARY: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+const STANDARD_LIBRARY: &[&str] = &[
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:io/",
+    "wasi:random/",
+];
 
 /// Our own contracts; every version of them that a host may offer.
 const CONTRACTS: &[&str] = &["longshore:transport/", "longshore:policy/"];
@@ -113,7 +119,10 @@ impl Component {
 
     /// Imports that no host of ours offers; a plugin with any cannot be loaded.
     pub fn forbidden_imports(&self) -> impl Iterator<Item = &str> {
-        self.imports.iter().map(String::as_str).filter(|name| !is_allowed_import(name))
+        self.imports
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !is_allowed_import(name))
     }
 
     /// Contract versions that the exports belong to, such as
@@ -138,7 +147,10 @@ impl Component {
 /// Whether an interface may be imported by a plugin at all. What it then finds
 /// there is the host's business: the WASI ones are all but empty.
 pub fn is_allowed_import(name: &str) -> bool {
-    CONTRACTS.iter().chain(STANDARD_LIBRARY).any(|prefix| name.starts_with(prefix))
+    CONTRACTS
+        .iter()
+        .chain(STANDARD_LIBRARY)
+        .any(|prefix| name.starts_with(prefix))
 }
 
 impl Metadata {

@@ -24,8 +24,18 @@ include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
 /// All of them.
 pub(crate) static ALL: &[Builtin] = &[
-    Builtin { name: "dir", transports: &["dir"], requirement_types: &[], code: DIR },
-    Builtin { name: "oci", transports: &["oci"], requirement_types: &[], code: OCI },
+    Builtin {
+        name: "dir",
+        transports: &["dir"],
+        requirement_types: &[],
+        code: DIR,
+    },
+    Builtin {
+        name: "oci",
+        transports: &["oci"],
+        requirement_types: &[],
+        code: OCI,
+    },
     Builtin {
         name: "policy-basic",
         transports: &[],

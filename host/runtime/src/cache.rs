@@ -21,7 +21,11 @@ pub(crate) fn component(
     let Some(folder) = cache else {
         return Component::from_binary(engine, wasm);
     };
-    let name = format!("{}-{}.cwasm", description.sha256, longshore_engine::compatibility(engine));
+    let name = format!(
+        "{}-{}.cwasm",
+        description.sha256,
+        longshore_engine::compatibility(engine)
+    );
     let file = folder.join(name);
     if is_private(folder) && is_private(&file) {
         // SAFETY: the folder and the file belong to this user and nobody else can

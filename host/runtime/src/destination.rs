@@ -71,7 +71,12 @@ impl PluginDestination {
             },
             abilities: traits.abilities.into_iter().collect(),
         };
-        Ok(Self { plugin, instance: Arc::new(instance), destination, traits })
+        Ok(Self {
+            plugin,
+            instance: Arc::new(instance),
+            destination,
+            traits,
+        })
     }
 
     /// What can be stored.
@@ -96,7 +101,10 @@ impl PluginDestination {
                     let found = live
                         .guest(OPERATION, async |store, instance| {
                             let guest = guest(&own, &mut *store, instance)?;
-                            guest.image_destination().call_reuse(&mut *store, destination, &guest_info, substitute).await
+                            guest
+                                .image_destination()
+                                .call_reuse(&mut *store, destination, &guest_info, substitute)
+                                .await
                         })
                         .await?
                         .map_err(|error| live.refused(OPERATION, error))?;
@@ -108,7 +116,12 @@ impl PluginDestination {
                     if !substitute && digest != asked.digest {
                         return Err(live.broke_contract(OPERATION, "it answered with another blob"));
                     }
-                    Ok(Some(BlobInfo { digest, size: found.size, media_type: found.media_type, ..asked }))
+                    Ok(Some(BlobInfo {
+                        digest,
+                        size: found.size,
+                        media_type: found.media_type,
+                        ..asked
+                    }))
                 })
             })
             .await
@@ -130,13 +143,19 @@ impl PluginDestination {
                     let answer = live
                         .guest(OPERATION, async |store, instance| {
                             let guest = guest(&own, &mut *store, instance)?;
-                            let begun = guest.image_destination().call_begin_blob(&mut *store, destination, &info).await?;
+                            let begun = guest
+                                .image_destination()
+                                .call_begin_blob(&mut *store, destination, &info)
+                                .await?;
                             let writer = match begun {
                                 Ok(writer) => writer,
                                 Err(error) => return Ok(Err(error)),
                             };
                             let target = guest.blob_writer().call_target(&mut *store, writer).await?;
-                            if !matches!(target, Ok(GuestTarget::Range(_) | GuestTarget::Streamed(_) | GuestTarget::Consumed)) {
+                            if !matches!(
+                                target,
+                                Ok(GuestTarget::Range(_) | GuestTarget::Streamed(_) | GuestTarget::Consumed)
+                            ) {
                                 writer.resource_drop_async(&mut *store).await?;
                             }
                             Ok(target.map(|target| (target, writer)))
@@ -148,12 +167,19 @@ impl PluginDestination {
             })
             .await?;
         Ok(begun.map(|(sink, writer)| {
-            let pending = Pending { plugin: Arc::clone(&self.plugin), instance: Arc::clone(&self.instance), writer };
+            let pending = Pending {
+                plugin: Arc::clone(&self.plugin),
+                instance: Arc::clone(&self.instance),
+                writer,
+            };
             let sink = match sink {
                 Taken::Here(sink) => sink,
                 Taken::Consumed => Box::new(Consumed::Waiting(pending.clone())),
             };
-            PendingBlob { sink: Some(sink), pending: Some(pending) }
+            PendingBlob {
+                sink: Some(sink),
+                pending: Some(pending),
+            }
         }))
     }
 
@@ -174,7 +200,9 @@ impl PluginDestination {
                     live.guest(OPERATION, async |store, component| {
                         let guest = guest(&own, &mut *store, component)?;
                         let destinations = guest.image_destination();
-                        destinations.call_put_manifest(&mut *store, destination, &manifest, instance.as_ref()).await
+                        destinations
+                            .call_put_manifest(&mut *store, destination, &manifest, instance.as_ref())
+                            .await
                     })
                     .await?
                     .map_err(|error| live.refused(OPERATION, error))
@@ -198,7 +226,9 @@ impl PluginDestination {
                     live.guest(OPERATION, async |store, component| {
                         let guest = guest(&own, &mut *store, component)?;
                         let destinations = guest.image_destination();
-                        destinations.call_put_signatures(&mut *store, destination, &signatures, instance.as_ref()).await
+                        destinations
+                            .call_put_signatures(&mut *store, destination, &signatures, instance.as_ref())
+                            .await
                     })
                     .await?
                     .map_err(|error| live.refused(OPERATION, error))
@@ -222,7 +252,10 @@ impl PluginDestination {
                 Box::pin(async move {
                     live.guest(OPERATION, async |store, instance| {
                         let guest = guest(&own, &mut *store, instance)?;
-                        guest.image_destination().call_commit(&mut *store, destination, &manifest).await
+                        guest
+                            .image_destination()
+                            .call_commit(&mut *store, destination, &manifest)
+                            .await
                     })
                     .await?
                     .map_err(|error| live.refused(OPERATION, error))?;
@@ -276,7 +309,9 @@ impl Taken {
             }
             GuestTarget::Streamed(writer) => match live.store.data_mut().table.delete(writer) {
                 Ok(Writer::File(sink)) => Self::Here(Box::new(sink)),
-                Ok(Writer::Channel(_)) => return Err(live.broke_contract(operation, "it handed over a borrowed stream")),
+                Ok(Writer::Channel(_)) => {
+                    return Err(live.broke_contract(operation, "it handed over a borrowed stream"));
+                }
                 Err(_) => return Err(live.broke_contract(operation, GONE)),
             },
             GuestTarget::Consumed => Self::Consumed,
@@ -313,14 +348,24 @@ impl PendingBlob {
     pub async fn finish(mut self, digest: &Digest, size: u64) -> Result<(), Error> {
         const OPERATION: &str = "blob-writer.finish";
         drop(self.sink.take());
-        let Some(Pending { plugin, instance, writer }) = self.pending.take() else { return Ok(()) };
+        let Some(Pending {
+            plugin,
+            instance,
+            writer,
+        }) = self.pending.take()
+        else {
+            return Ok(());
+        };
         let digest = digest.to_string();
         instance
             .call(OPERATION, move |live| {
                 Box::pin(async move {
                     live.guest(OPERATION, async |store, instance| {
                         let guest = guest(&plugin, &mut *store, instance)?;
-                        guest.blob_writer().call_finish(&mut *store, writer, &digest, size).await
+                        guest
+                            .blob_writer()
+                            .call_finish(&mut *store, writer, &digest, size)
+                            .await
                     })
                     .await?
                     .map_err(|error| live.refused(OPERATION, error))
@@ -338,7 +383,9 @@ impl Drop for PendingBlob {
                 Box::pin(async move {
                     // A plugin that fails here has failed before.
                     let _ = live
-                        .guest("blob-writer drop", async |store, _| writer.resource_drop_async(&mut *store).await)
+                        .guest("blob-writer drop", async |store, _| {
+                            writer.resource_drop_async(&mut *store).await
+                        })
                         .await;
                 })
             });
@@ -349,7 +396,11 @@ impl Drop for PendingBlob {
 /// A blob that the guest reads itself, from the moment that its first chunk comes.
 enum Consumed {
     Waiting(Pending),
-    Running { sender: Sender<std::io::Result<Bytes>>, complete: Arc<AtomicBool>, result: Receiver<Result<(), Error>> },
+    Running {
+        sender: Sender<std::io::Result<Bytes>>,
+        complete: Arc<AtomicBool>,
+        result: Receiver<Result<(), Error>>,
+    },
     Done,
 }
 
@@ -379,7 +430,12 @@ impl ChunkSink for Consumed {
 
     fn finish(&mut self) -> std::io::Result<()> {
         self.start();
-        let Self::Running { sender, complete, result } = std::mem::replace(self, Self::Done) else {
+        let Self::Running {
+            sender,
+            complete,
+            result,
+        } = std::mem::replace(self, Self::Done)
+        else {
             return Err(std::io::Error::other("the stream failed before"));
         };
         complete.store(true, Ordering::Release);
@@ -396,7 +452,11 @@ fn consume(pending: Pending) -> Consumed {
     let (sender, receiver) = crossbeam_channel::bounded(PIECES_UNDER_WAY);
     let (answer, result) = crossbeam_channel::bounded(1);
     let complete = Arc::new(AtomicBool::new(false));
-    let Pending { plugin, instance, writer } = pending;
+    let Pending {
+        plugin,
+        instance,
+        writer,
+    } = pending;
     let control = Arc::clone(instance.control());
     let source = ChannelSource::new(receiver, Arc::clone(&complete), move || control.is_cancelled());
     instance.send(move |live| {
@@ -422,5 +482,9 @@ fn consume(pending: Pending) -> Consumed {
             let _ = answer.send(result);
         })
     });
-    Consumed::Running { sender, complete, result }
+    Consumed::Running {
+        sender,
+        complete,
+        result,
+    }
 }

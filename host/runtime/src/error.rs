@@ -81,7 +81,10 @@ impl Error {
     }
 
     pub(crate) fn bad_plugin(path: &Path, reason: impl Display) -> Self {
-        Self::BadPlugin { path: path.to_owned(), reason: reason.to_string() }
+        Self::BadPlugin {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     /// What it is, as far as it steers the copy and the exit status.

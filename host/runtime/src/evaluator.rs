@@ -71,7 +71,9 @@ impl Evaluator {
             .call(OPERATION, move |live| {
                 Box::pin(async move {
                     live.guest(OPERATION, async |store, instance| {
-                        load(&plugin, &mut *store, instance)?.call_requirement_types(&mut *store).await
+                        load(&plugin, &mut *store, instance)?
+                            .call_requirement_types(&mut *store)
+                            .await
                     })
                     .await
                 })
@@ -95,14 +97,18 @@ impl Evaluator {
                 Box::pin(async move {
                     let checked = live
                         .guest(OPERATION, async |store, instance| {
-                            load(&plugin, &mut *store, instance)?.call_check(&mut *store, &json).await
+                            load(&plugin, &mut *store, instance)?
+                                .call_check(&mut *store, &json)
+                                .await
                         })
                         .await?
                         .map_err(|message| presentable(&message));
                     if let Ok(files) = &checked
                         && (files.len() > limits::GRANTS || !files.iter().all(|file| stands_in(file, &json)))
                     {
-                        return Err(live.broke_contract(OPERATION, "it asks for files that the requirement does not name"));
+                        return Err(
+                            live.broke_contract(OPERATION, "it asks for files that the requirement does not name")
+                        );
                     }
                     Ok(checked)
                 })
@@ -122,7 +128,10 @@ impl Evaluator {
     ) -> Result<Result<Verdict, String>, Error> {
         const OPERATION: &str = "evaluator.evaluate";
         let plugin = Arc::clone(&self.plugin);
-        let requirement = GuestRequirement { json: requirement.json, files: requirement.files };
+        let requirement = GuestRequirement {
+            json: requirement.json,
+            files: requirement.files,
+        };
         let verdict = self
             .plugin
             .start()?
@@ -197,9 +206,16 @@ mod tests {
     #[test]
     fn only_files_that_the_requirement_names_are_read() {
         let json = r#"{"type":"x","keyPath":"/k","keyPaths":["/a","/b"],"n":{"p":"/c"}}"#;
-        for (path, named) in
-            [("/k", true), ("/a", true), ("/b", true), ("/c", true), ("/", false), ("keyPath", false), ("/etc/shadow", false), ("", false)]
-        {
+        for (path, named) in [
+            ("/k", true),
+            ("/a", true),
+            ("/b", true),
+            ("/c", true),
+            ("/", false),
+            ("keyPath", false),
+            ("/etc/shadow", false),
+            ("", false),
+        ] {
             assert_eq!(stands_in(path, json), named, "{path}");
         }
     }

@@ -32,7 +32,12 @@ pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// An error for a guest.
 pub(crate) fn guest_error(code: &str, message: impl Into<String>) -> GuestError {
-    GuestError { code: code.to_owned(), message: message.into(), retryable: false, extras: Vec::new() }
+    GuestError {
+        code: code.to_owned(),
+        message: message.into(),
+        retryable: false,
+        extras: Vec::new(),
+    }
 }
 
 /// An error of the operating system, for a guest.

@@ -76,7 +76,10 @@ pub struct Plan {
 
 impl Plan {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, grants: Vec::new() }
+        Self {
+            settings,
+            grants: Vec::new(),
+        }
     }
 
     /// An error is a trap.
@@ -87,7 +90,11 @@ impl Plan {
         if self.grants.iter().any(|grant| grant.label == label) {
             return Err(format!("asked twice for {label:?}"));
         }
-        self.grants.push(Grant { label, path: PathBuf::from(path), access });
+        self.grants.push(Grant {
+            label,
+            path: PathBuf::from(path),
+            access,
+        });
         Ok(())
     }
 
@@ -119,8 +126,14 @@ pub(crate) struct Operation {
 }
 
 enum Granted {
-    Directory { grant: Grant, root: Option<Arc<Root>> },
-    Replacement { grant: Grant, replacement: Option<Replacement> },
+    Directory {
+        grant: Grant,
+        root: Option<Arc<Root>>,
+    },
+    Replacement {
+        grant: Grant,
+        replacement: Option<Replacement>,
+    },
 }
 
 impl Operation {
@@ -128,12 +141,21 @@ impl Operation {
         let granted = grants.into_iter().map(|grant| {
             let label = grant.label.clone();
             let granted = match grant.access {
-                Access::Replace => Granted::Replacement { grant, replacement: None },
+                Access::Replace => Granted::Replacement {
+                    grant,
+                    replacement: None,
+                },
                 _ => Granted::Directory { grant, root: None },
             };
             (label, granted)
         });
-        Self { reference, settings, durability, granted: granted.collect(), made: Vec::new() }
+        Self {
+            reference,
+            settings,
+            durability,
+            granted: granted.collect(),
+            made: Vec::new(),
+        }
     }
 
     pub(crate) fn directory(&mut self, label: &str) -> GuestResult<Directory> {
@@ -157,7 +179,9 @@ impl Operation {
                 Some(replacement) => replacement.directory(),
                 None => {
                     let target = Replacement::resolve(&grant.path).map_err(for_guest)?;
-                    replacement.insert(Replacement::create(target, durability).map_err(for_guest)?).directory()
+                    replacement
+                        .insert(Replacement::create(target, durability).map_err(for_guest)?)
+                        .directory()
                 }
             },
         }
@@ -266,10 +290,18 @@ fn sync_made(made: &[PathBuf], durability: Durability) -> Result<(), Error> {
     let parents: BTreeSet<&Path> = made
         .iter()
         .filter_map(|path| path.parent())
-        .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+        .map(|parent| {
+            if parent.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                parent
+            }
+        })
         .collect();
     for parent in parents {
-        std::fs::File::open(parent).and_then(|directory| directory.sync_all()).map_err(Error::io(parent))?;
+        std::fs::File::open(parent)
+            .and_then(|directory| directory.sync_all())
+            .map_err(Error::io(parent))?;
     }
     Ok(())
 }
@@ -309,7 +341,11 @@ mod tests {
             ("tag", "/a/b:tag", true),
             ("/etc/passwd", "/a/b", false),
         ] {
-            assert_eq!(is_named_by_user(Path::new(path), reference, &settings), named, "{path} in {reference}");
+            assert_eq!(
+                is_named_by_user(Path::new(path), reference, &settings),
+                named,
+                "{path} in {reference}"
+            );
         }
     }
 
@@ -317,7 +353,11 @@ mod tests {
     fn what_was_made_goes_when_nothing_came_of_it() {
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().join("a/b");
-        let grant = || Grant { label: "l".to_owned(), path: path.clone(), access: Access::Create };
+        let grant = || Grant {
+            label: "l".to_owned(),
+            path: path.clone(),
+            access: Access::Create,
+        };
         let operation = || Operation::new(String::new(), Arc::default(), vec![grant()], Durability::Sync);
 
         let mut failed = operation();

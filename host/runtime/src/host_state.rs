@@ -1,6 +1,6 @@
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::path::{Path, PathBuf};
 
 use longshore_blob::Durability;
 use longshore_engine::{Component as Description, MAX_COMPONENT_SIZE};
@@ -98,13 +98,19 @@ impl Shared {
     pub(crate) fn load(&self, path: &Path) -> Result<(Description, Component), Error> {
         let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
         if size > MAX_COMPONENT_SIZE {
-            return Err(Error::bad_plugin(path, format_args!("larger than {} MiB", MAX_COMPONENT_SIZE >> 20)));
+            return Err(Error::bad_plugin(
+                path,
+                format_args!("larger than {} MiB", MAX_COMPONENT_SIZE >> 20),
+            ));
         }
         let wasm = std::fs::read(path).map_err(Error::io(path))?;
         let description = Description::inspect(&wasm).map_err(|error| Error::bad_plugin(path, error))?;
         let forbidden: Vec<&str> = description.forbidden_imports().collect();
         if !forbidden.is_empty() {
-            return Err(Error::bad_plugin(path, format_args!("imports what no plugin may have: {}", forbidden.join(", "))));
+            return Err(Error::bad_plugin(
+                path,
+                format_args!("imports what no plugin may have: {}", forbidden.join(", ")),
+            ));
         }
         let component = cache::component(self.engine()?, &wasm, &description, self.cache.as_deref())
             .map_err(|error| Error::bad_plugin(path, format_args!("{error:#}")))?;

@@ -54,7 +54,10 @@ impl Instance {
         let (jobs, queue) = mpsc::unbounded_channel();
         let control = Arc::new(Control::default());
         let engine_failed = |error: std::io::Error| Error::Engine(error.to_string());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(engine_failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(engine_failed)?;
         let stillborn = Arc::new(OnceLock::new());
         let thread = Thread {
             pre,
@@ -72,7 +75,12 @@ impl Instance {
                 drop(alive);
             })
             .map_err(engine_failed)?;
-        Ok(Self { jobs, control, plugin, stillborn })
+        Ok(Self {
+            jobs,
+            control,
+            plugin,
+            stillborn,
+        })
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {
@@ -112,8 +120,16 @@ impl Instance {
     }
 
     fn gone(&self, operation: &'static str) -> Error {
-        let reason = self.stillborn.get().cloned().unwrap_or_else(|| "its thread has ended".to_owned());
-        Error::Crashed { plugin: self.plugin.to_string(), operation, reason }
+        let reason = self
+            .stillborn
+            .get()
+            .cloned()
+            .unwrap_or_else(|| "its thread has ended".to_owned());
+        Error::Crashed {
+            plugin: self.plugin.to_string(),
+            operation,
+            reason,
+        }
     }
 }
 
@@ -145,7 +161,10 @@ impl Thread {
             if control.is_overdue() {
                 wasmtime::bail!("it did not end when it was cancelled");
             }
-            let exceeded = own_watch.lock().unwrap_or_else(PoisonError::into_inner).is_exceeded(control.progress());
+            let exceeded = own_watch
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_exceeded(control.progress());
             if exceeded {
                 wasmtime::bail!(
                     "it computed for more than {} s without calling the host",
@@ -157,10 +176,19 @@ impl Thread {
         });
         let instantiated = self.pre.instantiate_async(&mut store).await;
         let mut live = match instantiated {
-            Ok(instance) => Live { store, instance, plugin: self.plugin, log, dead: None, watch },
+            Ok(instance) => Live {
+                store,
+                instance,
+                plugin: self.plugin,
+                log,
+                dead: None,
+                watch,
+            },
             Err(error) => {
                 // Set once, here; the queue is dropped after it.
-                let _ = self.stillborn.set(presentable(&format!("it cannot be started: {}", error.root_cause())));
+                let _ = self
+                    .stillborn
+                    .set(presentable(&format!("it cannot be started: {}", error.root_cause())));
                 return;
             }
         };
@@ -197,7 +225,11 @@ impl Live {
             // gets round to it.
             self.store.data_mut().table = wasmtime::component::ResourceTable::new();
             drop(self.store.data_mut().end());
-            if control.is_cancelled() { Error::Interrupted } else { self.crashed(operation, reason) }
+            if control.is_cancelled() {
+                Error::Interrupted
+            } else {
+                self.crashed(operation, reason)
+            }
         })
     }
 
@@ -218,7 +250,11 @@ impl Live {
     }
 
     pub(crate) fn crashed(&self, operation: &'static str, reason: String) -> Error {
-        Error::Crashed { plugin: self.plugin.to_string(), operation, reason }
+        Error::Crashed {
+            plugin: self.plugin.to_string(),
+            operation,
+            reason,
+        }
     }
 
     /// An answer of the guest that breaks the contract.
@@ -268,7 +304,11 @@ async fn idle(control: &Control) -> String {
             return "it did not end when it was cancelled".to_owned();
         }
         let now = control.progress();
-        waited = if now == progress { waited + limits::IDLE_POLL } else { Duration::ZERO };
+        waited = if now == progress {
+            waited + limits::IDLE_POLL
+        } else {
+            Duration::ZERO
+        };
         progress = now;
         if waited >= limits::IDLE {
             return format!("it did nothing for {} s", limits::IDLE.as_secs());

@@ -25,8 +25,15 @@ struct Inner {
 
 impl GuestLog {
     pub(crate) fn new(plugin: String) -> Self {
-        let inner = Inner { plugin, line: Vec::new(), left: limits::LOG, last: None };
-        Self { inner: Arc::new(Mutex::new(inner)) }
+        let inner = Inner {
+            plugin,
+            line: Vec::new(),
+            left: limits::LOG,
+            last: None,
+        };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+        }
     }
 
     /// The last thing that was said about a panic, for the report of a crash.

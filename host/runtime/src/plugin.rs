@@ -34,7 +34,10 @@ pub struct Plugin {
 
 /// A component's outside; that of a built-in one is read when somebody asks.
 enum Described {
-    BuiltIn { wasm: &'static [u8], description: OnceLock<Description> },
+    BuiltIn {
+        wasm: &'static [u8],
+        description: OnceLock<Description>,
+    },
     File(Description),
 }
 
@@ -55,7 +58,10 @@ impl Plugin {
         let component = shared
             .builtin(code.compiled)
             .map_err(|error| Error::bad_plugin(Path::new(builtin.name), format_args!("{error:#}")))?;
-        let code = Described::BuiltIn { wasm: code.wasm, description: OnceLock::new() };
+        let code = Described::BuiltIn {
+            wasm: code.wasm,
+            description: OnceLock::new(),
+        };
         Self::new(shared, Origin::BuiltIn, builtin.name.to_owned(), code, &component)
     }
 
@@ -63,7 +69,13 @@ impl Plugin {
         let (description, component) = shared.load(path)?;
         let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = description.metadata.name.clone().unwrap_or_else(stem);
-        Self::new(shared, Origin::File(path.to_owned()), name, Described::File(description), &component)
+        Self::new(
+            shared,
+            Origin::File(path.to_owned()),
+            name,
+            Described::File(description),
+            &component,
+        )
     }
 
     fn new(
@@ -78,13 +90,28 @@ impl Plugin {
             Origin::BuiltIn => Error::bad_plugin(Path::new(&name), error),
         };
         let is_evaluator = component.get_export_index(None, EVALUATOR).is_some();
-        let linker = if is_evaluator { shared.policy_linker() } else { shared.transport_linker() };
-        let pre = linker?.instantiate_pre(component).map_err(|error| bad(&format!("{error:#}")))?;
+        let linker = if is_evaluator {
+            shared.policy_linker()
+        } else {
+            shared.transport_linker()
+        };
+        let pre = linker?
+            .instantiate_pre(component)
+            .map_err(|error| bad(&format!("{error:#}")))?;
         let exports = Exports::of(&pre, component).map_err(|error| bad(&format!("{error:#}")))?;
         if exports.reference.is_none() && exports.evaluator.is_none() {
-            return Err(bad(&"exports neither a transport nor a policy evaluator of a contract version known here"));
+            return Err(bad(
+                &"exports neither a transport nor a policy evaluator of a contract version known here",
+            ));
         }
-        Ok(Arc::new(Self { shared: Arc::clone(shared), origin, name, code, pre, exports }))
+        Ok(Arc::new(Self {
+            shared: Arc::clone(shared),
+            origin,
+            name,
+            code,
+            pre,
+            exports,
+        }))
     }
 
     /// What the plugin calls itself.
@@ -113,8 +140,8 @@ impl Plugin {
             Described::BuiltIn { wasm, description } => match description.get() {
                 Some(description) => Ok(description),
                 None => {
-                    let read = Description::inspect(wasm)
-                        .map_err(|error| Error::bad_plugin(Path::new(&self.name), error))?;
+                    let read =
+                        Description::inspect(wasm).map_err(|error| Error::bad_plugin(Path::new(&self.name), error))?;
                     Ok(description.get_or_init(|| read))
                 }
             },
@@ -172,7 +199,9 @@ impl Plugin {
             .call(OPERATION, move |live| {
                 Box::pin(async move {
                     live.guest(OPERATION, async |store, instance| {
-                        let Some(indices) = &plugin.exports.reference else { return Ok(Vec::new()) };
+                        let Some(indices) = &plugin.exports.reference else {
+                            return Ok(Vec::new());
+                        };
                         indices.load(&mut *store, instance)?.call_transports(&mut *store).await
                     })
                     .await
@@ -182,7 +211,9 @@ impl Plugin {
         let typable = |name: &String| {
             name.starts_with(|first: char| first.is_ascii_lowercase())
                 && name.len() <= 64
-                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         if names.is_empty() || names.len() > limits::GRANTS || !names.iter().all(typable) {
             return Err(Error::Plugin {
@@ -212,7 +243,9 @@ impl Exports {
         Ok(Self {
             reference: has(REFERENCE).then(|| reference::GuestIndices::new(pre)).transpose()?,
             source: has(SOURCE).then(|| source::GuestIndices::new(pre)).transpose()?,
-            destination: has(DESTINATION).then(|| destination::GuestIndices::new(pre)).transpose()?,
+            destination: has(DESTINATION)
+                .then(|| destination::GuestIndices::new(pre))
+                .transpose()?,
             manage: has(MANAGE).then(|| manage::GuestIndices::new(pre)).transpose()?,
             evaluator: has(EVALUATOR).then(|| evaluator::GuestIndices::new(pre)).transpose()?,
         })

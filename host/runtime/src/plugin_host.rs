@@ -108,24 +108,40 @@ impl PluginHost {
     ///
     /// [`Error::UnknownTransport`] if there is none, or why it cannot be loaded.
     pub async fn transport(&self, name: &str) -> Result<Arc<Plugin>, Error> {
-        if let Some((_, file)) = self.inner.replacements.iter().rev().find(|(replaced, _)| replaced == name) {
+        if let Some((_, file)) = self
+            .inner
+            .replacements
+            .iter()
+            .rev()
+            .find(|(replaced, _)| replaced == name)
+        {
             let plugin = self.load_file(file).await?;
             if plugin.transports().await?.iter().any(|served| served == name) {
                 return Ok(plugin);
             }
-            return Err(Error::bad_plugin(file, format_args!("does not serve transport \"{name}\"")));
+            return Err(Error::bad_plugin(
+                file,
+                format_args!("does not serve transport \"{name}\""),
+            ));
         }
         if let Some(builtin) = builtin::ALL.iter().find(|builtin| builtin.transports.contains(&name)) {
             return self.load_builtin(builtin).await;
         }
         let discovered = self.discovered().await;
-        let found = discovered.into_iter().find(|found| found.transports.iter().any(|served| served == name));
-        found.map(|found| found.plugin).ok_or_else(|| Error::UnknownTransport(name.to_owned()))
+        let found = discovered
+            .into_iter()
+            .find(|found| found.transports.iter().any(|served| served == name));
+        found
+            .map(|found| found.plugin)
+            .ok_or_else(|| Error::UnknownTransport(name.to_owned()))
     }
 
     /// Names of all transports, sorted.
     pub async fn transport_names(&self) -> Vec<String> {
-        let builtin = builtin::ALL.iter().flat_map(|builtin| builtin.transports).map(|name| (*name).to_owned());
+        let builtin = builtin::ALL
+            .iter()
+            .flat_map(|builtin| builtin.transports)
+            .map(|name| (*name).to_owned());
         let replaced = self.inner.replacements.iter().map(|(name, _)| name.clone());
         let mut names: Vec<String> = builtin.chain(replaced).collect();
         names.extend(self.discovered().await.into_iter().flat_map(|found| found.transports));
@@ -140,11 +156,16 @@ impl PluginHost {
     ///
     /// Fails if it cannot be loaded.
     pub async fn evaluator(&self, requirement_type: &str) -> Result<Option<Evaluator>, Error> {
-        if let Some(builtin) = builtin::ALL.iter().find(|builtin| builtin.requirement_types.contains(&requirement_type)) {
+        if let Some(builtin) = builtin::ALL
+            .iter()
+            .find(|builtin| builtin.requirement_types.contains(&requirement_type))
+        {
             return Ok(Some(Evaluator::new(self.load_builtin(builtin).await?)));
         }
         let discovered = self.discovered().await;
-        let found = discovered.into_iter().find(|found| found.requirement_types.iter().any(|kind| kind == requirement_type));
+        let found = discovered
+            .into_iter()
+            .find(|found| found.requirement_types.iter().any(|kind| kind == requirement_type));
         Ok(found.map(|found| Evaluator::new(found.plugin)))
     }
 
@@ -239,6 +260,10 @@ impl PluginHost {
         } else {
             Vec::new()
         };
-        Ok(Discovered { plugin, transports, requirement_types })
+        Ok(Discovered {
+            plugin,
+            transports,
+            requirement_types,
+        })
     }
 }

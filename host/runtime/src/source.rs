@@ -48,14 +48,22 @@ impl PluginSource {
                                 Ok(source) => source,
                                 Err(error) => return Ok(Err(error)),
                             };
-                            Ok(Ok((source, guest.image_source().call_abilities(&mut *store, source).await?)))
+                            Ok(Ok((
+                                source,
+                                guest.image_source().call_abilities(&mut *store, source).await?,
+                            )))
                         })
                         .await?;
                     opened.map_err(|error| live.refused(OPERATION, error))
                 })
             })
             .await?;
-        Ok(Self { plugin, instance: Arc::new(instance), source, abilities: abilities.into_iter().collect() })
+        Ok(Self {
+            plugin,
+            instance: Arc::new(instance),
+            source,
+            abilities: abilities.into_iter().collect(),
+        })
     }
 
     /// Finer abilities, such as `signatures`.
@@ -82,13 +90,19 @@ impl PluginSource {
                     let manifest = live
                         .guest(OPERATION, async |store, instance| {
                             let guest = guest(&own, &mut *store, instance)?;
-                            guest.image_source().call_manifest(&mut *store, source, asked.as_ref()).await
+                            guest
+                                .image_source()
+                                .call_manifest(&mut *store, source, asked.as_ref())
+                                .await
                         })
                         .await?
                         .map_err(|error| live.refused(OPERATION, error))?;
                     let invalid = |message: String| live.invalid(OPERATION, message);
                     if manifest.bytes.len() > limits::DOCUMENT {
-                        return Err(invalid(format!("the manifest is larger than {} bytes", limits::DOCUMENT)));
+                        return Err(invalid(format!(
+                            "the manifest is larger than {} bytes",
+                            limits::DOCUMENT
+                        )));
                     }
                     let claimed = match (wanted, manifest.digest) {
                         (Some(digest), _) => Some(digest),
@@ -152,7 +166,10 @@ impl PluginSource {
                     instance: Arc::clone(&self.instance),
                     blob,
                 };
-                Body { source: Box::new(produced), size }
+                Body {
+                    source: Box::new(produced),
+                    size,
+                }
             }
         })
     }
@@ -176,7 +193,10 @@ impl PluginSource {
                     let signatures = live
                         .guest(OPERATION, async |store, instance| {
                             let guest = guest(&own, &mut *store, instance)?;
-                            guest.image_source().call_signatures(&mut *store, source, asked.as_ref()).await
+                            guest
+                                .image_source()
+                                .call_signatures(&mut *store, source, asked.as_ref())
+                                .await
                         })
                         .await?
                         .map_err(|error| live.refused(OPERATION, error))?;
@@ -233,21 +253,31 @@ impl Taken {
             GuestBody::Range(range) => {
                 let file = live.store.data_mut().table.delete(range.file);
                 let file = file.map_err(|_| live.broke_contract(operation, GONE))?;
-                let (source, size) =
-                    file.source(range.offset, range.length).map_err(|error| live.refused(operation, error))?;
-                Body { source: Box::new(source), size: Some(size) }
+                let (source, size) = file
+                    .source(range.offset, range.length)
+                    .map_err(|error| live.refused(operation, error))?;
+                Body {
+                    source: Box::new(source),
+                    size: Some(size),
+                }
             }
             GuestBody::Inline(bytes) if bytes.len() > limits::PIECE => {
                 return Err(live.broke_contract(operation, "it answered with an inline blob of more than 1 MiB"));
             }
             GuestBody::Inline(bytes) => {
                 let size = Some(bytes.len() as u64);
-                Body { source: Box::new(SliceSource::new(bytes)), size }
+                Body {
+                    source: Box::new(SliceSource::new(bytes)),
+                    size,
+                }
             }
             GuestBody::Streamed(reader) => {
                 let reader = live.store.data_mut().table.delete(reader);
                 let reader = reader.map_err(|_| live.broke_contract(operation, GONE))?;
-                Body { source: reader.into_source(), size: None }
+                Body {
+                    source: reader.into_source(),
+                    size: None,
+                }
             }
             GuestBody::Produced(size) => return Ok(Self::Produced(size)),
         }))
@@ -258,7 +288,11 @@ impl Taken {
 /// asked for. Starting no earlier keeps blobs that wait for each other's threads
 /// from standing still for good: whoever has the source's thread is being read.
 enum Produced {
-    Waiting { plugin: Arc<Plugin>, instance: Arc<Instance>, blob: ResourceAny },
+    Waiting {
+        plugin: Arc<Plugin>,
+        instance: Arc<Instance>,
+        blob: ResourceAny,
+    },
     Running(ChannelSource),
     Failed,
 }

@@ -28,7 +28,13 @@ impl State {
             .stderr(log.clone())
             .max_random_size(limits::RANDOM)
             .build();
-        Self { table, wasi, control, operation: None, memory: 0 }
+        Self {
+            table,
+            wasi,
+            control,
+            operation: None,
+            memory: 0,
+        }
     }
 
     /// Notes that the guest called: every import does so first.
@@ -58,7 +64,9 @@ impl State {
     }
 
     pub(crate) fn durability(&self) -> Durability {
-        self.operation.as_ref().map_or(Durability::Sync, |operation| operation.durability)
+        self.operation
+            .as_ref()
+            .map_or(Durability::Sync, |operation| operation.durability)
     }
 
     /// Gives a handle to the guest. One too many is a trap.
@@ -72,7 +80,10 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -88,7 +99,10 @@ impl ResourceLimiter for State {
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         if desired > limits::TABLE_ELEMENTS {
-            bail!("the plugin needs a table of more than {} elements", limits::TABLE_ELEMENTS);
+            bail!(
+                "the plugin needs a table of more than {} elements",
+                limits::TABLE_ELEMENTS
+            );
         }
         Ok(true)
     }

@@ -76,13 +76,17 @@ impl Plugin {
             Purpose::Destination => self.exports.destination.is_none().then_some("writing images"),
             Purpose::Delete if self.exports.manage.is_none() => {
                 // The reference implementation's own words.
-                return Err(Error::Unsupported(format!("Deleting images not implemented for {transport}: images")));
+                return Err(Error::Unsupported(format!(
+                    "Deleting images not implemented for {transport}: images"
+                )));
             }
             Purpose::Enumerate => self.exports.manage.is_none().then_some("listing images"),
             Purpose::Delete => None,
         };
         if let Some(ability) = missing {
-            return Err(Error::Unsupported(format!("transport \"{transport}\" does not support {ability}")));
+            return Err(Error::Unsupported(format!(
+                "transport \"{transport}\" does not support {ability}"
+            )));
         }
         let instance = self.start()?;
         let settings = Arc::new(settings.clone());
@@ -124,7 +128,14 @@ impl Plugin {
         }
         let durability = self.shared().durability;
         let plugin = Arc::clone(self);
-        Ok(Planned { plugin, instance, reference: reference.to_owned(), settings, grants, durability })
+        Ok(Planned {
+            plugin,
+            instance,
+            reference: reference.to_owned(),
+            settings,
+            grants,
+            durability,
+        })
     }
 
     fn check_grant(&self, grant: &Grant, reference: &str, settings: &Settings) -> Result<(), Error> {
@@ -141,7 +152,10 @@ impl Plugin {
         if self.is_trusted() || is_named_by_user(Path::new(&*path), reference, settings) {
             Ok(())
         } else {
-            Err(Error::NotGranted { plugin: self.label().to_string(), path: crate::error::presentable(&path) })
+            Err(Error::NotGranted {
+                plugin: self.label().to_string(),
+                path: crate::error::presentable(&path),
+            })
         }
     }
 
@@ -161,7 +175,10 @@ impl Plugin {
                         let Some(indices) = &plugin.exports.reference else {
                             wasmtime::bail!("it is not a transport");
                         };
-                        indices.load(&mut *store, instance)?.call_check_scope(&mut *store, &scope).await
+                        indices
+                            .load(&mut *store, instance)?
+                            .call_check_scope(&mut *store, &scope)
+                            .await
                     })
                     .await?
                     .map_err(|error| live.refused(OPERATION, error))
@@ -193,7 +210,10 @@ impl Planned {
                 })
             })
             .await?;
-        Ok(Session { plugin: self.plugin, instance: self.instance })
+        Ok(Session {
+            plugin: self.plugin,
+            instance: self.instance,
+        })
     }
 }
 
@@ -264,9 +284,14 @@ impl Session {
             .call(OPERATION, move |live| {
                 Box::pin(async move {
                     live.guest(OPERATION, async |store, instance| {
-                        let Some(indices) = &plugin.exports.manage else { wasmtime::bail!("it cannot delete") };
+                        let Some(indices) = &plugin.exports.manage else {
+                            wasmtime::bail!("it cannot delete")
+                        };
                         let session = store.data_mut().push(SessionHandle)?;
-                        indices.load(&mut *store, instance)?.call_delete(&mut *store, session).await
+                        indices
+                            .load(&mut *store, instance)?
+                            .call_delete(&mut *store, session)
+                            .await
                     })
                     .await?
                     .map_err(|error| live.refused(OPERATION, error))?;
@@ -289,9 +314,14 @@ impl Session {
                 Box::pin(async move {
                     let images = live
                         .guest(OPERATION, async |store, instance| {
-                            let Some(indices) = &plugin.exports.manage else { wasmtime::bail!("it cannot list") };
+                            let Some(indices) = &plugin.exports.manage else {
+                                wasmtime::bail!("it cannot list")
+                            };
                             let session = store.data_mut().push(SessionHandle)?;
-                            indices.load(&mut *store, instance)?.call_images(&mut *store, session).await
+                            indices
+                                .load(&mut *store, instance)?
+                                .call_images(&mut *store, session)
+                                .await
                         })
                         .await?
                         .map_err(|error| live.refused(OPERATION, error))?;

@@ -34,7 +34,12 @@ impl Destination for DirDestination {
             check_replaceable(&old)?;
         }
         let directory = session.directory(IMAGE)?;
-        Ok(Self { state: Rc::new(State { directory, version: Cell::new(Version::V1_1) }) })
+        Ok(Self {
+            state: Rc::new(State {
+                directory,
+                version: Cell::new(Version::V1_1),
+            }),
+        })
     }
 
     fn traits(&self) -> Traits {
@@ -46,7 +51,10 @@ impl Destination for DirDestination {
     }
 
     fn begin_blob(&self, _info: BlobInfo) -> Result<Box<dyn BlobWriter>, Error> {
-        Ok(Box::new(DirBlobWriter { state: Rc::clone(&self.state), staged: self.state.directory.stage()? }))
+        Ok(Box::new(DirBlobWriter {
+            state: Rc::clone(&self.state),
+            staged: self.state.directory.stage()?,
+        }))
     }
 
     fn put_manifest(&self, manifest: Manifest, instance: Option<String>) -> Result<(), Error> {
@@ -54,19 +62,25 @@ impl Destination for DirDestination {
         if let Some(digest) = &digest {
             self.state.record(digest);
         }
-        self.state.directory.replace(&layout::manifest(digest.as_ref()), &manifest.bytes)
+        self.state
+            .directory
+            .replace(&layout::manifest(digest.as_ref()), &manifest.bytes)
     }
 
     fn put_signatures(&self, signatures: Vec<Vec<u8>>, instance: Option<String>) -> Result<(), Error> {
         let digest = instance.as_deref().map(layout::digest).transpose()?;
         for (index, signature) in signatures.iter().enumerate() {
-            self.state.directory.replace(&layout::signature(digest.as_ref(), index + 1), signature)?;
+            self.state
+                .directory
+                .replace(&layout::signature(digest.as_ref(), index + 1), signature)?;
         }
         Ok(())
     }
 
     fn commit(&self, _top_level: Manifest) -> Result<(), Error> {
-        self.state.directory.replace(VERSION, self.state.version.get().file_content().as_bytes())
+        self.state
+            .directory
+            .replace(VERSION, self.state.version.get().file_content().as_bytes())
     }
 }
 

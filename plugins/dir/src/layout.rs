@@ -29,10 +29,17 @@ impl Version {
         let malformed = || Error::invalid_data("malformed version file");
         let number = |text: &str| {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            if digits { text.parse().map_err(|_| malformed()) } else { Err(malformed()) }
+            if digits {
+                text.parse().map_err(|_| malformed())
+            } else {
+                Err(malformed())
+            }
         };
         let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
-        let version = text.strip_prefix(VERSION_PREFIX).and_then(|rest| rest.strip_suffix('\n')).ok_or_else(malformed)?;
+        let version = text
+            .strip_prefix(VERSION_PREFIX)
+            .and_then(|rest| rest.strip_suffix('\n'))
+            .ok_or_else(malformed)?;
         let (major, minor) = version.split_once('.').ok_or_else(malformed)?;
         let version = Self(number(major)?, number(minor)?);
         if version > Self::V1_2 {
@@ -50,7 +57,11 @@ impl Version {
 
     /// The oldest version that can name this digest.
     pub(crate) fn needed_for(digest: &Digest) -> Self {
-        if digest.algorithm() == Algorithm::Sha256 { Self::V1_1 } else { Self::V1_2 }
+        if digest.algorithm() == Algorithm::Sha256 {
+            Self::V1_1
+        } else {
+            Self::V1_2
+        }
     }
 }
 
@@ -127,9 +138,15 @@ mod tests {
         assert_eq!(blob(&sha256), sha256.hex().as_bytes());
         assert_eq!(blob(&sha512), format!("sha512-{}", sha512.hex()).as_bytes());
         assert_eq!(manifest(None), b"manifest.json");
-        assert_eq!(manifest(Some(&sha256)), format!("{}.manifest.json", sha256.hex()).as_bytes());
+        assert_eq!(
+            manifest(Some(&sha256)),
+            format!("{}.manifest.json", sha256.hex()).as_bytes()
+        );
         assert_eq!(signature(None, 1), b"signature-1");
-        assert_eq!(signature(Some(&sha512), 12), format!("sha512-{}.signature-12", sha512.hex()).as_bytes());
+        assert_eq!(
+            signature(Some(&sha512), 12),
+            format!("sha512-{}.signature-12", sha512.hex()).as_bytes()
+        );
         assert_eq!(Version::needed_for(&sha256), Version::V1_1);
         assert_eq!(Version::needed_for(&sha512), Version::V1_2);
     }

@@ -29,23 +29,36 @@ impl Source for DirSource {
     fn manifest(&self, instance: Option<String>) -> Result<Manifest, Error> {
         let digest = instance.as_deref().map(layout::digest).transpose()?;
         let bytes = self.directory.read(&layout::manifest(digest.as_ref()), MAX_DOCUMENT)?;
-        Ok(Manifest { bytes, media_type: String::new(), digest: instance })
+        Ok(Manifest {
+            bytes,
+            media_type: String::new(),
+            digest: instance,
+        })
     }
 
     fn blob(&self, info: BlobInfo) -> Result<Box<dyn Blob>, Error> {
-        let digest = info.digest.ok_or_else(|| Error::unsupported("a blob is found by its digest only"))?;
+        let digest = info
+            .digest
+            .ok_or_else(|| Error::unsupported("a blob is found by its digest only"))?;
         let name = layout::blob(&layout::digest(&digest)?);
-        Ok(Box::new(DirBlob { directory: self.directory.subdirectory(b"")?, name }))
+        Ok(Box::new(DirBlob {
+            directory: self.directory.subdirectory(b"")?,
+            name,
+        }))
     }
 
     fn signatures(&self, instance: Option<String>) -> Result<Vec<Vec<u8>>, Error> {
         let digest = instance.as_deref().map(layout::digest).transpose()?;
         let mut signatures = Vec::new();
-        while let Some(signature) =
-            self.directory.read(&layout::signature(digest.as_ref(), signatures.len() + 1), MAX_DOCUMENT).optional()?
+        while let Some(signature) = self
+            .directory
+            .read(&layout::signature(digest.as_ref(), signatures.len() + 1), MAX_DOCUMENT)
+            .optional()?
         {
             if signatures.len() == MAX_SIGNATURES {
-                return Err(Error::invalid_data(format_args!("more than {MAX_SIGNATURES} signatures")));
+                return Err(Error::invalid_data(format_args!(
+                    "more than {MAX_SIGNATURES} signatures"
+                )));
             }
             signatures.push(signature);
         }
@@ -60,7 +73,10 @@ struct DirBlob {
 
 impl Blob for DirBlob {
     fn body(&self) -> Result<Body, Error> {
-        let file = self.directory.open(&self.name, false).missing_is(code::BLOB_NOT_FOUND)?;
+        let file = self
+            .directory
+            .open(&self.name, false)
+            .missing_is(code::BLOB_NOT_FOUND)?;
         Ok(Body::Range(FileRange::whole(file)))
     }
 }

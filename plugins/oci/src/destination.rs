@@ -31,14 +31,18 @@ impl Destination for OciDestination {
         // A layout that could not be added to is refused before any byte moves.
         layout.is_marked()?;
         layout.index()?;
-        Ok(Self { layout, name, staged: Rc::default() })
+        Ok(Self {
+            layout,
+            name,
+            staged: Rc::default(),
+        })
     }
 
     fn traits(&self) -> Traits {
         Traits {
             manifest_types: vec![media_type::OCI_MANIFEST.to_owned(), media_type::OCI_INDEX.to_owned()],
             layer_compression: "compress".to_owned(),
-            abilities: vec!["lists".to_owned()],
+            abilities: vec!["lists".to_owned(), "foreign-layers".to_owned()],
         }
     }
 
@@ -48,7 +52,10 @@ impl Destination for OciDestination {
         };
         let (directory, path) = self.layout.blob(&layout::digest(digest)?);
         let found = directory.stat(&path).optional()?;
-        Ok(found.filter(|stat| stat.node == Node::File).map(|stat| BlobInfo { size: Some(stat.size), ..info }))
+        Ok(found.filter(|stat| stat.node == Node::File).map(|stat| BlobInfo {
+            size: Some(stat.size),
+            ..info
+        }))
     }
 
     fn begin_blob(&self, _info: BlobInfo) -> Result<Box<dyn BlobWriter>, Error> {

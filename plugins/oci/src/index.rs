@@ -58,7 +58,11 @@ impl Index {
 
     /// All entries, in order.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
-        self.descriptors()?.iter().enumerate().map(|(position, value)| Entry::parse(position, value)).collect()
+        self.descriptors()?
+            .iter()
+            .enumerate()
+            .map(|(position, value)| Entry::parse(position, value))
+            .collect()
     }
 
     /// The entry that a reference means, and its position (OC-03, OC-04).
@@ -68,7 +72,10 @@ impl Index {
             Selector::Only => match entries.len() {
                 1 => 0,
                 0 => {
-                    return Err(Error::new(code::IMAGE_NOT_FOUND, format_args!("no image in oci layout {}", reference.path)));
+                    return Err(Error::new(
+                        code::IMAGE_NOT_FOUND,
+                        format_args!("no image in oci layout {}", reference.path),
+                    ));
                 }
                 _ => return Err(Error::invalid_reference("more than one image in oci, choose an image")),
             },
@@ -122,7 +129,9 @@ impl Index {
         // `parse` refused everything else.
         let Value::Array(descriptors) = manifests else { return };
         if let Some(name) = &entry.name
-            && let Some(old) = descriptors.iter_mut().find(|descriptor| ref_name(descriptor) == Some(name))
+            && let Some(old) = descriptors
+                .iter_mut()
+                .find(|descriptor| ref_name(descriptor) == Some(name))
         {
             remove_name(old);
         }
@@ -147,8 +156,9 @@ impl Index {
 
 impl Entry {
     fn parse(position: usize, value: &Value) -> Result<Self, Error> {
-        let malformed =
-            |what: &dyn std::fmt::Display| Error::invalid_data(format_args!("index.json: manifests[{position}]: {what}"));
+        let malformed = |what: &dyn std::fmt::Display| {
+            Error::invalid_data(format_args!("index.json: manifests[{position}]: {what}"))
+        };
         if !value.is_object() {
             return Err(malformed(&"not a JSON object"));
         }
@@ -166,7 +176,10 @@ impl Entry {
         Ok(Self {
             digest: Digest::parse(digest).map_err(|error| malformed(&error))?,
             media_type: text("mediaType")?.unwrap_or_default().to_owned(),
-            size: value.get("size").and_then(Value::as_u64).ok_or_else(|| malformed(&"size is not a size"))?,
+            size: value
+                .get("size")
+                .and_then(Value::as_u64)
+                .ok_or_else(|| malformed(&"size is not a size"))?,
             name: ref_name(value).map(str::to_owned),
         })
     }
@@ -181,7 +194,9 @@ fn ref_name(descriptor: &Value) -> Option<&str> {
 }
 
 fn remove_name(descriptor: &mut Value) {
-    let Some(members) = descriptor.as_object_mut() else { return };
+    let Some(members) = descriptor.as_object_mut() else {
+        return;
+    };
     if let Some(Value::Object(annotations)) = members.get_mut("annotations") {
         annotations.shift_remove(REF_NAME);
         if annotations.is_empty() {

@@ -69,14 +69,21 @@ impl Layout {
             Some(_) => Some(session.directory(BLOBS)?),
             None => None,
         };
-        Ok(Self { directory, shared_blobs, _lock: lock })
+        Ok(Self {
+            directory,
+            shared_blobs,
+            _lock: lock,
+        })
     }
 
     /// The directory that holds blobs, and the path of one in it.
     pub(crate) fn blob(&self, digest: &Digest) -> (&Directory, Vec<u8>) {
         match &self.shared_blobs {
             Some(shared) => (shared, format!("{}/{}", digest.algorithm(), digest.hex()).into_bytes()),
-            None => (&self.directory, format!("blobs/{}/{}", digest.algorithm(), digest.hex()).into_bytes()),
+            None => (
+                &self.directory,
+                format!("blobs/{}/{}", digest.algorithm(), digest.hex()).into_bytes(),
+            ),
         }
     }
 
@@ -113,7 +120,9 @@ impl Layout {
             .map_err(|error| Error::invalid_data(format_args!("oci-layout: {error}")))?;
         match version.as_deref() {
             Some("1.0.0") => Ok(true),
-            Some(other) => Err(Error::unsupported(format_args!("oci-layout: unsupported imageLayoutVersion {other:?}"))),
+            Some(other) => Err(Error::unsupported(format_args!(
+                "oci-layout: unsupported imageLayoutVersion {other:?}"
+            ))),
             None => Err(Error::invalid_data("oci-layout: imageLayoutVersion is missing")),
         }
     }

@@ -31,8 +31,13 @@ impl Transport for Oci {
             Purpose::Destination => (Access::Create, Access::Create),
             Purpose::Delete => (Access::Write, Access::Read),
         };
-        if matches!((purpose, &reference.selector), (Purpose::Destination, Selector::Index(_))) {
-            return Err(Error::invalid_reference("an image cannot be written to a position (@N) of the index"));
+        if matches!(
+            (purpose, &reference.selector),
+            (Purpose::Destination, Selector::Index(_))
+        ) {
+            return Err(Error::invalid_reference(
+                "an image cannot be written to a position (@N) of the index",
+            ));
         }
         plan.directory(LAYOUT, &reference.path, access);
         if let Some(shared) = plan.setting(SHARED_BLOB_DIR) {

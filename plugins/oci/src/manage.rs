@@ -22,7 +22,10 @@ impl Manage for OciManage {
         let reference = layout::reference(&session.reference())?;
         let layout = Layout::open_to_remove(&session)?;
         let Some(mut index) = layout.index()? else {
-            return Err(Error::new(code::NOT_FOUND, format_args!("{}: no index.json: not an OCI layout", reference.path)));
+            return Err(Error::new(
+                code::NOT_FOUND,
+                format_args!("{}: no index.json: not an OCI layout", reference.path),
+            ));
         };
         let (position, entry) = index.select(&reference)?;
         if ![media_type::OCI_MANIFEST, media_type::OCI_INDEX].contains(&entry.media_type.as_str()) {
@@ -83,10 +86,14 @@ fn count(
     digests: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
-        return Err(Error::invalid_data(format_args!("{digest}: indexes are nested more than {MAX_DEPTH} deep")));
+        return Err(Error::invalid_data(format_args!(
+            "{digest}: indexes are nested more than {MAX_DEPTH} deep"
+        )));
     }
     if digests.len() > MAX_BLOBS {
-        return Err(Error::invalid_data(format_args!("the index leads to more than {MAX_BLOBS} blobs")));
+        return Err(Error::invalid_data(format_args!(
+            "the index leads to more than {MAX_BLOBS} blobs"
+        )));
     }
     if !digests.insert(digest.to_string()) {
         return Ok(());
@@ -94,7 +101,11 @@ fn count(
     let malformed = |error: &dyn std::fmt::Display| Error::invalid_data(format_args!("{digest}: {error}"));
     // What is not there needs nothing; a pull of some platforms leaves such gaps.
     let Some(bytes) = layout.document(digest).map(Some).or_else(|error| {
-        if error.code == code::BLOB_NOT_FOUND { Ok(None) } else { Err(error) }
+        if error.code == code::BLOB_NOT_FOUND {
+            Ok(None)
+        } else {
+            Err(error)
+        }
     })?
     else {
         return Ok(());

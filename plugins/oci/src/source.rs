@@ -17,10 +17,16 @@ impl Source for OciSource {
         let reference = layout::reference(&session.reference())?;
         let layout = Layout::open_to_read(&session)?;
         let Some(index) = layout.index()? else {
-            return Err(Error::new(code::NOT_FOUND, format_args!("{}: no index.json: not an OCI layout", reference.path)));
+            return Err(Error::new(
+                code::NOT_FOUND,
+                format_args!("{}: no index.json: not an OCI layout", reference.path),
+            ));
         };
         let (_, entry) = index.select(&reference)?;
-        Ok(Self { layout: Rc::new(layout), entry })
+        Ok(Self {
+            layout: Rc::new(layout),
+            entry,
+        })
     }
 
     fn manifest(&self, instance: Option<String>) -> Result<Manifest, Error> {
@@ -29,12 +35,21 @@ impl Source for OciSource {
             None => (self.entry.digest.to_string(), self.entry.media_type.clone()),
         };
         let bytes = self.layout.document(&layout::digest(&digest)?)?;
-        Ok(Manifest { bytes, media_type, digest: Some(digest) })
+        Ok(Manifest {
+            bytes,
+            media_type,
+            digest: Some(digest),
+        })
     }
 
     fn blob(&self, info: BlobInfo) -> Result<Box<dyn Blob>, Error> {
-        let digest = info.digest.ok_or_else(|| Error::unsupported("a blob is found by its digest only"))?;
-        Ok(Box::new(OciBlob { layout: Rc::clone(&self.layout), digest: layout::digest(&digest)? }))
+        let digest = info
+            .digest
+            .ok_or_else(|| Error::unsupported("a blob is found by its digest only"))?;
+        Ok(Box::new(OciBlob {
+            layout: Rc::clone(&self.layout),
+            digest: layout::digest(&digest)?,
+        }))
     }
 }
 
@@ -46,6 +61,8 @@ struct OciBlob {
 impl Blob for OciBlob {
     fn body(&self) -> Result<Body, Error> {
         let (directory, path) = self.layout.blob(&self.digest);
-        Ok(Body::Range(FileRange::whole(directory.open(&path, false).missing_is(code::BLOB_NOT_FOUND)?)))
+        Ok(Body::Range(FileRange::whole(
+            directory.open(&path, false).missing_is(code::BLOB_NOT_FOUND)?,
+        )))
     }
 }

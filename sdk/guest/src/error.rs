@@ -27,7 +27,12 @@ pub mod code {
 impl Error {
     /// An error that making the call again would not cure.
     pub fn new(code: &str, message: impl Display) -> Self {
-        Self { code: code.to_owned(), message: message.to_string(), retryable: false, extras: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            message: message.to_string(),
+            retryable: false,
+            extras: Vec::new(),
+        }
     }
 
     /// The reference is malformed.
@@ -78,6 +83,15 @@ impl<T> Context<T> for Result<T, Error> {
     }
 
     fn missing_is(self, code: &str) -> Result<T, Error> {
-        self.map_err(|error| if error.is_not_found() { Error { code: code.to_owned(), ..error } } else { error })
+        self.map_err(|error| {
+            if error.is_not_found() {
+                Error {
+                    code: code.to_owned(),
+                    ..error
+                }
+            } else {
+                error
+            }
+        })
     }
 }

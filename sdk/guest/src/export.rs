@@ -132,7 +132,9 @@ impl<T: Destination> destination_export::GuestImageDestination for OpenDestinati
     }
 
     fn begin_blob(&self, info: BlobInfo) -> Result<destination_export::BlobWriter, Error> {
-        Ok(destination_export::BlobWriter::new(OpenBlobWriter(self.0.begin_blob(info)?)))
+        Ok(destination_export::BlobWriter::new(OpenBlobWriter(
+            self.0.begin_blob(info)?,
+        )))
     }
 
     fn put_manifest(&self, manifest: Manifest, instance: Option<String>) -> Result<(), Error> {
@@ -191,7 +193,7 @@ macro_rules! export_source {
     ($type:ty) => {
         const _: () = {
             type Implementation = $crate::export::Exported<$type>;
-            $crate::export::source::export_source_binding!(Implementation with_types_in $crate::export::source);
+    $crate::export::source::export_source_binding!(Implementation with_types_in $crate::export::source);
         };
     };
 }
@@ -213,7 +215,7 @@ macro_rules! export_manage {
     ($type:ty) => {
         const _: () = {
             type Implementation = $crate::export::Exported<$type>;
-            $crate::export::manage::export_manage_binding!(Implementation with_types_in $crate::export::manage);
+    $crate::export::manage::export_manage_binding!(Implementation with_types_in $crate::export::manage);
         };
     };
 }
@@ -226,7 +228,7 @@ macro_rules! export_evaluator {
         $crate::embed_metadata!();
         const _: () = {
             type Implementation = $crate::export::Exported<$type>;
-            $crate::export::policy::export_policy_binding!(Implementation with_types_in $crate::export::policy);
+    $crate::export::policy::export_policy_binding!(Implementation with_types_in $crate::export::policy);
         };
     };
 }

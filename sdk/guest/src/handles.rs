@@ -1,8 +1,8 @@
 use std::io;
 
 use crate::bindings::transport::longshore::transport::bytes::{Reader, Writer};
-use crate::bindings::transport::longshore::transport::storage::FileRange;
 use crate::bindings::transport::longshore::transport::storage::File;
+use crate::bindings::transport::longshore::transport::storage::FileRange;
 
 /// Most that one `read` or `write` call moves.
 const MAX_CALL: usize = 1 << 20;
@@ -38,6 +38,10 @@ impl io::Write for &Writer {
 impl FileRange {
     /// The whole file.
     pub fn whole(file: File) -> Self {
-        Self { file, offset: 0, length: None }
+        Self {
+            file,
+            offset: 0,
+            length: None,
+        }
     }
 }

@@ -15,7 +15,12 @@ impl Identity {
             policy_scopes.push(parent.to_owned());
             rest = parent;
         }
-        Self { canonical, docker_reference: None, policy_identity, policy_scopes }
+        Self {
+            canonical,
+            docker_reference: None,
+            policy_identity,
+            policy_scopes,
+        }
     }
 
     /// Whether a policy scope is a path that [`Identity::of_path`] can produce:
@@ -26,13 +31,19 @@ impl Identity {
     /// Says what is wrong with the scope.
     pub fn check_path_scope(scope: &str) -> Result<(), Error> {
         let Some(relative) = scope.strip_prefix('/') else {
-            return Err(Error::invalid_reference(format_args!("scope \"{scope}\" must be an absolute path")));
+            return Err(Error::invalid_reference(format_args!(
+                "scope \"{scope}\" must be an absolute path"
+            )));
         };
         if relative.is_empty() {
-            return Err(Error::invalid_reference("scope \"/\" is not supported, use the generic default scope \"\""));
+            return Err(Error::invalid_reference(
+                "scope \"/\" is not supported, use the generic default scope \"\"",
+            ));
         }
         if relative.split('/').any(|name| matches!(name, "" | "." | "..")) {
-            return Err(Error::invalid_reference(format_args!("scope \"{scope}\" is not a clean path")));
+            return Err(Error::invalid_reference(format_args!(
+                "scope \"{scope}\" is not a clean path"
+            )));
         }
         Ok(())
     }
@@ -44,12 +55,7 @@ mod tests {
 
     #[test]
     fn scopes_are_the_parents() {
-        for (path, scopes) in [
-            ("/a/b/c", &["/a/b", "/a"][..]),
-            ("/a", &[]),
-            ("/", &[]),
-            ("", &[]),
-        ] {
+        for (path, scopes) in [("/a/b/c", &["/a/b", "/a"][..]), ("/a", &[]), ("/", &[]), ("", &[])] {
             let identity = Identity::of_path(String::new(), Some(path.to_owned()));
             assert_eq!(identity.policy_identity, path);
             assert_eq!(identity.policy_scopes, scopes, "{path}");
@@ -58,9 +64,16 @@ mod tests {
 
     #[test]
     fn path_scopes() {
-        for (scope, good) in
-            [("/a", true), ("/a/b", true), ("/", false), ("a", false), ("/a/", false), ("/a//b", false), ("/a/../b", false), ("/./a", false)]
-        {
+        for (scope, good) in [
+            ("/a", true),
+            ("/a/b", true),
+            ("/", false),
+            ("a", false),
+            ("/a/", false),
+            ("/a//b", false),
+            ("/a/../b", false),
+            ("/./a", false),
+        ] {
             assert_eq!(Identity::check_path_scope(scope).is_ok(), good, "{scope}");
         }
     }

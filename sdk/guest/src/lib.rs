@@ -39,14 +39,14 @@ mod identity;
 mod policy;
 mod transport;
 
+pub use bindings::destination::exports::longshore::transport::destination::Traits;
+pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outcome, Requirement, Verdict};
+pub use bindings::policy::longshore::policy::image::Image;
+pub use bindings::reference::exports::longshore::transport::reference::{Identity, Purpose};
 pub use bindings::transport::longshore::transport::bytes::{Reader, Writer};
 pub use bindings::transport::longshore::transport::session::{Access, Plan, Session};
 pub use bindings::transport::longshore::transport::storage::{Directory, File, FileRange, Lock, Node, Staged, Stat};
 pub use bindings::transport::longshore::transport::types::{BlobInfo, Error, Manifest};
-pub use bindings::reference::exports::longshore::transport::reference::{Identity, Purpose};
-pub use bindings::destination::exports::longshore::transport::destination::Traits;
-pub use bindings::policy::longshore::policy::image::Image;
-pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outcome, Requirement, Verdict};
 pub use error::{Context, code};
 pub use handles::ReaderIo;
 pub use policy::Evaluator;

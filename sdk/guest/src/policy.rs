@@ -34,6 +34,13 @@ impl Verdict {
     }
 
     fn whole_image(outcome: Outcome, accepted: bool, reason: impl Into<String>) -> Self {
-        Self { outcome, findings: vec![Finding { signature: None, accepted, reason: reason.into() }] }
+        Self {
+            outcome,
+            findings: vec![Finding {
+                signature: None,
+                accepted,
+                reason: reason.into(),
+            }],
+        }
     }
 }

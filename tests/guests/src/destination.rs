@@ -2,7 +2,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use longshore_guest::{
-    BlobInfo, BlobWriter, Destination, Directory, Error, File, FileRange, Manifest, Reader, Session, Staged, Target, Traits,
+    BlobInfo, BlobWriter, Destination, Directory, Error, File, FileRange, Manifest, Reader, Session, Staged, Target,
+    Traits,
 };
 
 use crate::{KEPT, PLACE, mode};
@@ -21,7 +22,12 @@ struct State {
 impl Destination for BadDestination {
     fn open(session: Session) -> Result<Self, Error> {
         let directory = session.directory(PLACE)?;
-        let state = State { mode: mode(&session), directory, read: RefCell::default(), file: RefCell::default() };
+        let state = State {
+            mode: mode(&session),
+            directory,
+            read: RefCell::default(),
+            file: RefCell::default(),
+        };
         if state.mode == "relock" {
             let _first = state.directory.lock(b"", true)?;
             state.directory.lock(b"", true)?;
@@ -30,7 +36,11 @@ impl Destination for BadDestination {
     }
 
     fn traits(&self) -> Traits {
-        Traits { manifest_types: Vec::new(), layer_compression: "a-wish-of-the-future".to_owned(), abilities: Vec::new() }
+        Traits {
+            manifest_types: Vec::new(),
+            layer_compression: "a-wish-of-the-future".to_owned(),
+            abilities: Vec::new(),
+        }
     }
 
     fn reuse(&self, info: BlobInfo, _substitute: bool) -> Result<Option<BlobInfo>, Error> {
@@ -42,17 +52,29 @@ impl Destination for BadDestination {
 
     fn begin_blob(&self, _info: BlobInfo) -> Result<Box<dyn BlobWriter>, Error> {
         let staged = self.state.directory.stage()?;
-        Ok(Box::new(BadWriter { state: Rc::clone(&self.state), staged }))
+        Ok(Box::new(BadWriter {
+            state: Rc::clone(&self.state),
+            staged,
+        }))
     }
 
     fn put_manifest(&self, _manifest: Manifest, _instance: Option<String>) -> Result<(), Error> {
         match self.state.mode.as_str() {
             "keep-reader" => KEPT.with_borrow(|kept| match kept.first().map(|reader| reader.read(100)) {
-                Some(Ok(data)) => Err(Error::new("other", format!("read {} bytes from a kept reader", data.len()))),
+                Some(Ok(data)) => Err(Error::new(
+                    "other",
+                    format!("read {} bytes from a kept reader", data.len()),
+                )),
                 Some(Err(error)) => Err(Error::new("other", format!("kept reader: {}", error.message))),
                 None => Ok(()),
             }),
-            "keep-file" => match self.state.file.borrow().as_ref().map(|file| file.write_at(0, b"changed")) {
+            "keep-file" => match self
+                .state
+                .file
+                .borrow()
+                .as_ref()
+                .map(|file| file.write_at(0, b"changed"))
+            {
                 Some(Ok(())) => Err(Error::new("other", "wrote to a published file")),
                 Some(Err(error)) => Err(Error::new("other", format!("kept file: {}", error.message))),
                 None => Ok(()),
@@ -94,7 +116,11 @@ impl BlobWriter for BadWriter {
         match self.state.mode.as_str() {
             "consume" | "keep-reader" | "stop-early" | "consume-panics" => Ok(Target::Consumed),
             "already-here" => Ok(Target::AlreadyHere),
-            "limited" => Ok(Target::Range(FileRange { file: self.staged.file()?, offset: 0, length: Some(4) })),
+            "limited" => Ok(Target::Range(FileRange {
+                file: self.staged.file()?,
+                offset: 0,
+                length: Some(4),
+            })),
             "streamed" => Ok(Target::Streamed(self.staged.file()?.writer(0)?)),
             _ => Ok(Target::Range(FileRange::whole(self.staged.file()?))),
         }

@@ -44,7 +44,11 @@ impl Transport for Misbehave {
             _ => {}
         }
         if let Some(path) = path {
-            let access = if purpose == Purpose::Source { Access::Read } else { Access::Create };
+            let access = if purpose == Purpose::Source {
+                Access::Read
+            } else {
+                Access::Create
+            };
             plan.directory(PLACE, path, access);
         }
         Ok(())

@@ -9,7 +9,9 @@ pub(crate) struct BadSource {
 
 impl BadSource {
     fn directory(&self) -> Result<&Directory, Error> {
-        self.directory.as_ref().ok_or_else(|| Error::invalid_reference("this mode needs a path"))
+        self.directory
+            .as_ref()
+            .ok_or_else(|| Error::invalid_reference("this mode needs a path"))
     }
 }
 
@@ -25,7 +27,12 @@ impl Source for BadSource {
             "exit" => std::process::exit(0),
             "handles" => flood(&session.directory(PLACE)?)?,
             "stranger" => drop(session.directory("never granted")?),
-            "retry" => return Err(Error { retryable: true, ..Error::new("other", "not now") }),
+            "retry" => {
+                return Err(Error {
+                    retryable: true,
+                    ..Error::new("other", "not now")
+                });
+            }
             "code" => return Err(Error::new("a-code-of-the-future", "what is this")),
             _ => {}
         }
@@ -37,7 +44,13 @@ impl Source for BadSource {
     }
 
     fn manifest(&self, instance: Option<String>) -> Result<Manifest, Error> {
-        let text = |bytes: Vec<u8>| Ok(Manifest { bytes, media_type: String::new(), digest: instance.clone() });
+        let text = |bytes: Vec<u8>| {
+            Ok(Manifest {
+                bytes,
+                media_type: String::new(),
+                digest: instance.clone(),
+            })
+        };
         let read = |path: &[u8]| text(self.directory()?.read(path, 1 << 20)?);
         match self.mode.as_str() {
             "large-manifest" => text(vec![b' '; (4 << 20) + 1]),
@@ -67,8 +80,15 @@ impl Source for BadSource {
     }
 
     fn blob(&self, _info: BlobInfo) -> Result<Box<dyn Blob>, Error> {
-        let directory = self.directory.as_ref().map(|directory| directory.subdirectory(b"")).transpose()?;
-        Ok(Box::new(BadBlob { mode: self.mode.clone(), directory }))
+        let directory = self
+            .directory
+            .as_ref()
+            .map(|directory| directory.subdirectory(b""))
+            .transpose()?;
+        Ok(Box::new(BadBlob {
+            mode: self.mode.clone(),
+            directory,
+        }))
     }
 
     fn signatures(&self, _instance: Option<String>) -> Result<Vec<Vec<u8>>, Error> {
@@ -91,8 +111,16 @@ impl Blob for BadBlob {
             None => Err(Error::invalid_reference("this mode needs a path")),
         };
         match self.mode.as_str() {
-            "lying-length" => Ok(Body::Range(FileRange { file: file()?, offset: 0, length: Some(1 << 40) })),
-            "lying-offset" => Ok(Body::Range(FileRange { file: file()?, offset: u64::MAX, length: None })),
+            "lying-length" => Ok(Body::Range(FileRange {
+                file: file()?,
+                offset: 0,
+                length: Some(1 << 40),
+            })),
+            "lying-offset" => Ok(Body::Range(FileRange {
+                file: file()?,
+                offset: u64::MAX,
+                length: None,
+            })),
             "large-inline" => Ok(Body::Inline(vec![0; (1 << 20) + 1])),
             "streamed" => {
                 let reader = file()?.reader(1, None)?;

@@ -217,13 +217,20 @@ impl Finished {
     /// # Panics
     /// It had another status, or no such line.
     pub fn fails_with(self, fragments: &[&str]) -> Self {
-        let finished = self.with_status(1);
-        let stderr = finished.stderr();
+        self.with_status(1).says(fragments)
+    }
+
+    /// Expects one line on stderr that holds every fragment; quotes in it need not be escaped.
+    ///
+    /// # Panics
+    /// There is no such line.
+    pub fn says(self, fragments: &[&str]) -> Self {
+        let stderr = self.stderr().replace("\\\"", "\"");
         let found = stderr
             .lines()
             .any(|line| fragments.iter().all(|part| line.contains(part)));
-        assert!(found, "expected one line with {fragments:?}\n{}", finished.story());
-        finished
+        assert!(found, "expected one line with {fragments:?}\n{}", self.story());
+        self
     }
 
     /// Expects a fragment on stdout.

@@ -18,7 +18,7 @@ pub(super) fn host(choice: PluginChoice, environment: &Environment, no_sync: boo
     let mut builder = PluginHost::builder().durability(durability);
     let named = choice.plugin_dir.into_iter().filter_map(path);
     // The system's plugins win over the user's, as built-in ones win over both.
-    for directory in environment.plugin_folders().into_iter().rev().chain(named) {
+    for directory in environment.plugin_folders().into_iter().chain(named) {
         builder = builder.plugin_directory(directory);
     }
     for replacement in &choice.plugin {

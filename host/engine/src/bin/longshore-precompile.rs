@@ -57,7 +57,10 @@ fn run(out: &Path, files: &[PathBuf], output: &mut String) -> Result<(), String>
         let component = Component::inspect(&wasm).map_err(|error| at(&error))?;
         let forbidden: Vec<&str> = component.forbidden_imports().collect();
         if !forbidden.is_empty() {
-            return Err(at(&format!("imports what no plugin may have: {}", forbidden.join(", "))));
+            return Err(at(&format!(
+                "imports what no plugin may have: {}",
+                forbidden.join(", ")
+            )));
         }
         let stamp = format!("{} {compatibility}\n", component.sha256);
         let path = |extension: &str| out.join(format!("{name}.{extension}"));

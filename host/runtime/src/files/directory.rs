@@ -34,20 +34,30 @@ impl Directory {
     /// The granted directory itself.
     pub(crate) fn of(root: &Arc<Root>) -> GuestResult<Self> {
         let dir = root.dir.try_clone().map_err(|error| io_error(&root.path, &error))?;
-        Ok(Self { root: Arc::clone(root), dir: Arc::new(dir), path: root.path.clone() })
+        Ok(Self {
+            root: Arc::clone(root),
+            dir: Arc::new(dir),
+            path: root.path.clone(),
+        })
     }
 
     fn check_writable(&self) -> GuestResult<()> {
         if self.root.writable {
             Ok(())
         } else {
-            Err(guest_error("access-denied", format!("{}: granted for reading only", self.path.display())))
+            Err(guest_error(
+                "access-denied",
+                format!("{}: granted for reading only", self.path.display()),
+            ))
         }
     }
 
     /// A path below this directory, relative to the root.
     pub(super) fn relative(&self, path: &Path) -> PathBuf {
-        self.path.strip_prefix(&self.root.path).unwrap_or(Path::new("")).join(path)
+        self.path
+            .strip_prefix(&self.root.path)
+            .unwrap_or(Path::new(""))
+            .join(path)
     }
 
     fn at(&self, path: &Path) -> impl Fn(std::io::Error) -> super::GuestError {
@@ -60,22 +70,38 @@ impl Directory {
             self.check_writable()?;
         }
         let path = path::checked(path)?;
-        Ok(OpenFile::new(self.open_regular(path, write)?.into_std(), self.path.join(path), write))
+        Ok(OpenFile::new(
+            self.open_regular(path, write)?.into_std(),
+            self.path.join(path),
+            write,
+        ))
     }
 
     /// Opens a regular file and nothing else, without waiting for the other end
     /// of a FIFO and without touching a device.
     fn open_regular(&self, path: &Path, write: bool) -> GuestResult<File> {
         let at = self.at(path);
-        let refuse = || guest_error("invalid-data", format!("{}: not a regular file", self.path.join(path).display()));
+        let refuse = || {
+            guest_error(
+                "invalid-data",
+                format!("{}: not a regular file", self.path.join(path).display()),
+            )
+        };
         if !self.dir.metadata(path).map_err(&at)?.is_file() {
             return Err(refuse());
         }
         let mut options = OpenOptions::new();
-        options.read(true).write(write).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        options
+            .read(true)
+            .write(write)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         let file = self.dir.open_with(path, &options).map_err(&at)?;
         // It may have been replaced between the two calls.
-        if file.metadata().map_err(&at)?.is_file() { Ok(file) } else { Err(refuse()) }
+        if file.metadata().map_err(&at)?.is_file() {
+            Ok(file)
+        } else {
+            Err(refuse())
+        }
     }
 
     /// A whole file of at most `limit` bytes.
@@ -111,7 +137,11 @@ impl Directory {
         }
         let path = path::checked(path)?;
         let dir = self.dir.open_dir(path).map_err(self.at(path))?;
-        Ok(Self { root: Arc::clone(&self.root), dir: Arc::new(dir), path: self.path.join(path) })
+        Ok(Self {
+            root: Arc::clone(&self.root),
+            dir: Arc::new(dir),
+            path: self.path.join(path),
+        })
     }
 
     /// Names and what they stand for, sorted.
@@ -128,7 +158,11 @@ impl Directory {
             if entries.len() == limits::DIRECTORY_ENTRIES {
                 return Err(guest_error(
                     "invalid-data",
-                    format!("{}: more than {} entries", directory.path.display(), limits::DIRECTORY_ENTRIES),
+                    format!(
+                        "{}: more than {} entries",
+                        directory.path.display(),
+                        limits::DIRECTORY_ENTRIES
+                    ),
                 ));
             }
             let kind = entry.file_type().map_err(&at)?;
@@ -170,8 +204,11 @@ impl Directory {
             let at = self.at(&made);
             match self.dir.create_dir(&made) {
                 Ok(()) => {
-                    self.dir.set_permissions(&made, Permissions::from_mode(DIRECTORY_MODE)).map_err(&at)?;
-                    self.root.changed(&self.relative(made.parent().unwrap_or(Path::new(""))));
+                    self.dir
+                        .set_permissions(&made, Permissions::from_mode(DIRECTORY_MODE))
+                        .map_err(&at)?;
+                    self.root
+                        .changed(&self.relative(made.parent().unwrap_or(Path::new(""))));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     if !self.dir.metadata(&made).map_err(&at)?.is_dir() {
@@ -193,7 +230,8 @@ impl Directory {
         } else {
             self.dir.remove_file(path).map_err(&at)?;
         }
-        self.root.changed(&self.relative(path.parent().unwrap_or(Path::new(""))));
+        self.root
+            .changed(&self.relative(path.parent().unwrap_or(Path::new(""))));
         Ok(())
     }
 
@@ -201,12 +239,18 @@ impl Directory {
         let (file, path) = if path.is_empty() {
             // A descriptor of its own: a lock belongs to the open file, and all
             // handles of this directory share one.
-            (staging::descriptor(&self.dir).map_err(self.at(Path::new("")))?, self.path.clone())
+            (
+                staging::descriptor(&self.dir).map_err(self.at(Path::new("")))?,
+                self.path.clone(),
+            )
         } else {
             let path = path::checked(path)?;
             let at = self.at(path);
             let file = if self.dir.metadata(path).map_err(&at)?.is_dir() {
-                self.dir.open_dir(path).and_then(|dir| staging::descriptor(&dir)).map_err(&at)?
+                self.dir
+                    .open_dir(path)
+                    .and_then(|dir| staging::descriptor(&dir))
+                    .map_err(&at)?
             } else {
                 self.open_regular(path, false)?.into_std()
             };

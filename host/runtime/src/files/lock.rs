@@ -17,23 +17,25 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Lock {
     /// Waits until the lock is free, or `cancelled` says to stop.
-    pub(super) fn acquire(
-        file: File,
-        path: &Path,
-        exclusive: bool,
-        cancelled: &dyn Fn() -> bool,
-    ) -> GuestResult<Self> {
+    pub(super) fn acquire(file: File, path: &Path, exclusive: bool, cancelled: &dyn Fn() -> bool) -> GuestResult<Self> {
         let mut pause = FIRST_PAUSE;
         let mut told = false;
         loop {
-            let result = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+            let result = if exclusive {
+                file.try_lock()
+            } else {
+                file.try_lock_shared()
+            };
             match result {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::Error(error)) => return Err(io_error(path, &error)),
                 Err(TryLockError::WouldBlock) => {}
             }
             if cancelled() {
-                return Err(guest_error("interrupted", format!("{}: interrupted while waiting for a lock", path.display())));
+                return Err(guest_error(
+                    "interrupted",
+                    format!("{}: interrupted while waiting for a lock", path.display()),
+                ));
             }
             if pause == LONGEST_PAUSE && !told {
                 told = true;

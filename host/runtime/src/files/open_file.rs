@@ -37,21 +37,31 @@ pub(super) struct StagedState {
 
 impl OpenFile {
     pub(super) fn new(file: File, path: PathBuf, writable: bool) -> Self {
-        Self { file: Arc::new(file), path, access: if writable { Access::Write } else { Access::Read } }
+        Self {
+            file: Arc::new(file),
+            path,
+            access: if writable { Access::Write } else { Access::Read },
+        }
     }
 
     pub(super) fn staged(file: File, path: PathBuf, state: Arc<StagedState>) -> Self {
-        Self { file: Arc::new(file), path, access: Access::Staged(state) }
+        Self {
+            file: Arc::new(file),
+            path,
+            access: Access::Staged(state),
+        }
     }
 
     fn check(&self, write: bool) -> GuestResult<()> {
         match &self.access {
-            Access::Read if write => {
-                Err(guest_error("access-denied", format!("{}: not open for writing", self.path.display())))
-            }
-            Access::Staged(state) if state.ended.load(Ordering::Acquire) => {
-                Err(guest_error("other", format!("{}: the staged file is published already", self.path.display())))
-            }
+            Access::Read if write => Err(guest_error(
+                "access-denied",
+                format!("{}: not open for writing", self.path.display()),
+            )),
+            Access::Staged(state) if state.ended.load(Ordering::Acquire) => Err(guest_error(
+                "other",
+                format!("{}: the staged file is published already", self.path.display()),
+            )),
             Access::Staged(state) => {
                 if write {
                     state.dirty.store(true, Ordering::Release);
@@ -64,7 +74,10 @@ impl OpenFile {
 
     pub(crate) fn size(&self) -> GuestResult<u64> {
         self.check(false)?;
-        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| io_error(&self.path, &error))
+        self.file
+            .metadata()
+            .map(|metadata| metadata.len())
+            .map_err(|error| io_error(&self.path, &error))
     }
 
     /// Up to `max` bytes; fewer only at the end.
@@ -73,7 +86,10 @@ impl OpenFile {
         let mut data = vec![0; max];
         let mut filled = 0;
         while filled < max {
-            match self.file.read_at(&mut data[filled..], offset.saturating_add(filled as u64)) {
+            match self
+                .file
+                .read_at(&mut data[filled..], offset.saturating_add(filled as u64))
+            {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -86,7 +102,9 @@ impl OpenFile {
 
     pub(crate) fn write_at(&self, offset: u64, data: &[u8]) -> GuestResult<()> {
         self.check(true)?;
-        self.file.write_all_at(data, offset).map_err(|error| io_error(&self.path, &error))
+        self.file
+            .write_all_at(data, offset)
+            .map_err(|error| io_error(&self.path, &error))
     }
 
     /// The bytes of a range, for the host to move, and their number.
@@ -103,7 +121,10 @@ impl OpenFile {
                 ));
             }
         };
-        Ok((FileSource::new(self.duplicate()?, offset, length).named(&self.path), length))
+        Ok((
+            FileSource::new(self.duplicate()?, offset, length).named(&self.path),
+            length,
+        ))
     }
 
     /// A place to write a range to, for the host.
@@ -114,7 +135,11 @@ impl OpenFile {
             Access::Staged(state) => Some(Arc::clone(state)),
             _ => None,
         };
-        Ok(RangeSink { inner, state, synced: durability == Durability::Sync })
+        Ok(RangeSink {
+            inner,
+            state,
+            synced: durability == Durability::Sync,
+        })
     }
 
     fn duplicate(&self) -> GuestResult<File> {

@@ -34,7 +34,10 @@ impl Replacement {
         match path.canonicalize() {
             Ok(real) => Ok(real),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let parent = path
+                    .parent()
+                    .filter(|parent| !parent.as_os_str().is_empty())
+                    .unwrap_or(Path::new("."));
                 let name = path.file_name().ok_or_else(|| Error::io(path)(error))?;
                 Ok(parent.canonicalize().map_err(Error::io(parent))?.join(name))
             }
@@ -45,7 +48,10 @@ impl Replacement {
     /// Makes an empty directory beside `target` (as from [`Replacement::resolve`]).
     pub(crate) fn create(target: PathBuf, durability: Durability) -> Result<Self, Error> {
         let parent = target.parent().ok_or_else(|| {
-            Error::io(&target)(std::io::Error::new(std::io::ErrorKind::InvalidInput, "the root directory cannot be replaced"))
+            Error::io(&target)(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "the root directory cannot be replaced",
+            ))
         })?;
         let parent_dir = Dir::open_ambient_dir(parent, ambient_authority()).map_err(Error::io(parent))?;
         remove_abandoned(&parent_dir, &prefix_of(&target)).map_err(Error::io(parent))?;
@@ -57,7 +63,12 @@ impl Replacement {
         // It is new and its name unique; nobody else holds its lock for long.
         lock.lock().map_err(Error::io(&path))?;
         adopt_attributes(&path, &target)?;
-        Ok(Self { root, target, _lock: lock, done: false })
+        Ok(Self {
+            root,
+            target,
+            _lock: lock,
+            done: false,
+        })
     }
 
     pub(crate) fn directory(&self) -> GuestResult<Directory> {
@@ -70,15 +81,21 @@ impl Replacement {
         self.root.discard_staged();
         self.root.sync().map_err(Error::io(&new))?;
         if self.root.durability == Durability::Sync {
-            fs::File::open(&new).and_then(|directory| directory.sync_all()).map_err(Error::io(&new))?;
+            fs::File::open(&new)
+                .and_then(|directory| directory.sync_all())
+                .map_err(Error::io(&new))?;
         }
         match rustix::fs::renameat_with(CWD, &new, CWD, &self.target, RenameFlags::EXCHANGE) {
             Ok(()) => {}
-            Err(Errno::NOENT) => match rustix::fs::renameat_with(CWD, &new, CWD, &self.target, RenameFlags::NOREPLACE) {
-                Ok(()) => {}
-                Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&new, &self.target).map_err(Error::io(&self.target))?,
-                Err(error) => return Err(Error::io(&self.target)(error.into())),
-            },
+            Err(Errno::NOENT) => {
+                match rustix::fs::renameat_with(CWD, &new, CWD, &self.target, RenameFlags::NOREPLACE) {
+                    Ok(()) => {}
+                    Err(Errno::INVAL | Errno::NOSYS) => {
+                        fs::rename(&new, &self.target).map_err(Error::io(&self.target))?
+                    }
+                    Err(error) => return Err(Error::io(&self.target)(error.into())),
+                }
+            }
             Err(_) => move_one_by_one(&new, &self.target, &self.root.publications(), self.root.durability)?,
         }
         self.done = true;
@@ -144,14 +161,17 @@ fn move_one_by_one(new: &Path, target: &Path, files: &[PathBuf], durability: Dur
 }
 
 fn sync_parent(path: &Path, durability: Durability) -> Result<(), Error> {
-    path.parent().map_or(Ok(()), |parent| sync_directory(parent, durability))
+    path.parent()
+        .map_or(Ok(()), |parent| sync_directory(parent, durability))
 }
 
 fn sync_directory(path: &Path, durability: Durability) -> Result<(), Error> {
     if durability == Durability::NoSync {
         return Ok(());
     }
-    fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io(path))
+    fs::File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(Error::io(path))
 }
 
 /// Removes a file or a directory with all in it, if it is there.

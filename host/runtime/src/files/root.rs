@@ -39,7 +39,14 @@ impl Root {
     pub(crate) fn open(path: &Path, writable: bool, durability: Durability, hidden: bool) -> Result<Arc<Self>, Error> {
         let path = path.canonicalize().map_err(Error::io(path))?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(Error::io(&path))?;
-        Ok(Arc::new(Self { dir, path, writable, durability, hidden, changes: Mutex::default() }))
+        Ok(Arc::new(Self {
+            dir,
+            path,
+            writable,
+            durability,
+            hidden,
+            changes: Mutex::default(),
+        }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -74,7 +81,9 @@ impl Root {
         if !on_disk {
             changes.files.push(file.clone());
         }
-        changes.directories.insert(file.parent().unwrap_or(Path::new("")).to_owned());
+        changes
+            .directories
+            .insert(file.parent().unwrap_or(Path::new("")).to_owned());
         changes.published.push(file);
     }
 
@@ -87,7 +96,10 @@ impl Root {
     pub(crate) fn sync(&self) -> std::io::Result<()> {
         let (directories, files) = {
             let mut changes = self.changes();
-            (std::mem::take(&mut changes.directories), std::mem::take(&mut changes.files))
+            (
+                std::mem::take(&mut changes.directories),
+                std::mem::take(&mut changes.files),
+            )
         };
         if self.durability == Durability::NoSync {
             return Ok(());
@@ -96,7 +108,11 @@ impl Root {
             self.dir.open(&file)?.sync_all()?;
         }
         for directory in directories {
-            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
+            let directory = if directory.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                &directory
+            };
             descriptor(&self.dir.open_dir(directory)?)?.sync_all()?;
         }
         Ok(())

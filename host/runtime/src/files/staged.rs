@@ -30,12 +30,21 @@ impl Staged {
         let name = staging.next_name();
         let path = root.path.join("(staged)").join(&name);
         let create = || {
-            let file = staging.dir.open_with(&name, OpenOptions::new().write(true).create_new(true))?;
+            let file = staging
+                .dir
+                .open_with(&name, OpenOptions::new().write(true).create_new(true))?;
             // The mode of creation is subject to the umask.
             file.set_permissions(Permissions::from_mode(FILE_MODE))
         };
         create().map_err(|error: std::io::Error| io_error(&path, &error))?;
-        Ok(Self { root: Arc::clone(root), staging, name, path, state: Arc::default(), published: false })
+        Ok(Self {
+            root: Arc::clone(root),
+            staging,
+            name,
+            path,
+            state: Arc::default(),
+            published: false,
+        })
     }
 
     /// A handle to write through.
@@ -45,13 +54,20 @@ impl Staged {
             .dir
             .open_with(&self.name, OpenOptions::new().read(true).write(true))
             .map_err(|error| io_error(&self.path, &error))?;
-        Ok(OpenFile::staged(file.into_std(), self.path.clone(), Arc::clone(&self.state)))
+        Ok(OpenFile::staged(
+            file.into_std(),
+            self.path.clone(),
+            Arc::clone(&self.state),
+        ))
     }
 
     /// Gives the file its name.
     pub(crate) fn publish(mut self, into: &Directory, target: &[u8], replace: bool) -> GuestResult<()> {
         if !Arc::ptr_eq(&self.root, &into.root) {
-            return Err(guest_error("access-denied", "a staged file is published below the directory that staged it"));
+            return Err(guest_error(
+                "access-denied",
+                "a staged file is published below the directory that staged it",
+            ));
         }
         let target = path::checked(target)?;
         self.state.ended.store(true, Ordering::Release);
@@ -59,7 +75,11 @@ impl Staged {
         let at = |error: std::io::Error| io_error(&full, &error);
         let mut on_disk = !self.state.dirty.load(Ordering::Acquire);
         if !on_disk && !self.root.hidden && self.root.durability == Durability::Sync {
-            self.staging.dir.open(&self.name).and_then(|file| file.sync_all()).map_err(at)?;
+            self.staging
+                .dir
+                .open(&self.name)
+                .and_then(|file| file.sync_all())
+                .map_err(at)?;
             on_disk = true;
         }
         if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {

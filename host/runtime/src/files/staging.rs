@@ -8,6 +8,10 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _};
 /// Names that begin so are ours, in any granted directory.
 pub(super) const PREFIX: &str = ".longshore-";
 
+/// Names tried before giving up. A name is lost only to a process that cleans up
+/// at this very moment.
+const ATTEMPTS: usize = 100;
+
 /// A folder of a granted directory for files that have no name yet. Its owner
 /// holds a lock on it for as long as it lives; one whose lock is free belongs to
 /// a process that was killed, and whoever comes next removes it.
@@ -21,7 +25,7 @@ pub(super) struct Staging {
 impl Staging {
     pub(super) fn create(parent: &Dir) -> io::Result<Self> {
         remove_abandoned(parent, PREFIX)?;
-        loop {
+        for _ in 0..ATTEMPTS {
             let name = unique_name();
             match parent.create_dir_with(&name, DirBuilder::new().mode(0o700)) {
                 Ok(()) => {}
@@ -34,7 +38,12 @@ impl Staging {
             let Ok(lock) = descriptor(&dir) else { continue };
             match lock.try_lock() {
                 Ok(()) if parent.symlink_metadata(&name).is_ok() => {
-                    return Ok(Self { dir, name, next: AtomicU64::new(0), _lock: lock });
+                    return Ok(Self {
+                        dir,
+                        name,
+                        next: AtomicU64::new(0),
+                        _lock: lock,
+                    });
                 }
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
@@ -43,6 +52,7 @@ impl Staging {
                 }
             }
         }
+        Err(io::Error::other("cannot make a staging folder: others keep taking it"))
     }
 
     pub(super) fn next_name(&self) -> String {
@@ -79,7 +89,9 @@ pub(super) fn remove_abandoned(parent: &Dir, prefix: &str) -> io::Result<()> {
         if !parent.symlink_metadata(&name).is_ok_and(|metadata| metadata.is_dir()) {
             continue;
         }
-        let Ok(lock) = parent.open_dir(&name).and_then(|dir| descriptor(&dir)) else { continue };
+        let Ok(lock) = parent.open_dir(&name).and_then(|dir| descriptor(&dir)) else {
+            continue;
+        };
         if lock.try_lock().is_ok() {
             // Held until the folder is gone, so that nobody adopts it.
             if let Err(error) = parent.remove_dir_all(&name) {

@@ -34,7 +34,9 @@ impl Place {
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.inside()).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -65,7 +67,16 @@ fn nothing_outside_can_be_reached() {
     for path in ["file", "good", "sub/back"] {
         assert_eq!(directory.read(path.as_bytes(), 100).unwrap(), b"inside", "{path}");
     }
-    for path in ["up", "absolute", "outside/secret", "sub/out", "../secret", "sub/../../secret", "/etc/passwd", "loop"] {
+    for path in [
+        "up",
+        "absolute",
+        "outside/secret",
+        "sub/out",
+        "../secret",
+        "sub/../../secret",
+        "/etc/passwd",
+        "loop",
+    ] {
         assert!(directory.read(path.as_bytes(), 100).is_err(), "{path}");
         assert!(directory.open(path.as_bytes(), true).is_err(), "{path}");
         assert!(directory.stat(path.as_bytes()).is_err(), "{path}");
@@ -85,7 +96,10 @@ fn nothing_outside_can_be_reached() {
     // What is replaced or removed is the link, never its target.
     directory.replace(b"up", b"x").unwrap();
     directory.remove(b"absolute").unwrap();
-    assert_eq!(fs::read_to_string(place.temporary.path().join("secret")).unwrap(), "secret");
+    assert_eq!(
+        fs::read_to_string(place.temporary.path().join("secret")).unwrap(),
+        "secret"
+    );
     assert!(Path::new("/etc/passwd").exists());
     assert!(!place.temporary.path().join("new").exists());
 }
@@ -94,7 +108,14 @@ fn nothing_outside_can_be_reached() {
 fn only_regular_files_are_opened() {
     let place = Place::new(true);
     let inside = place.inside();
-    rustix::fs::mknodat(rustix::fs::CWD, inside.join("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        inside.join("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(inside.join("socket")).unwrap();
     fs::create_dir(inside.join("sub")).unwrap();
     let directory = place.directory();
@@ -105,7 +126,12 @@ fn only_regular_files_are_opened() {
     }
     assert_eq!(code(directory.lock(b"fifo", true, &|| false)), "invalid-data");
     assert_eq!(code(directory.read(b"missing", 10)), "not-found");
-    let entries: Vec<_> = directory.entries(b"").unwrap().into_iter().map(|(_, entry)| entry).collect();
+    let entries: Vec<_> = directory
+        .entries(b"")
+        .unwrap()
+        .into_iter()
+        .map(|(_, entry)| entry)
+        .collect();
     assert_eq!(entries, [Entry::Other, Entry::Other, Entry::Directory]);
 }
 
@@ -119,8 +145,14 @@ fn a_directory_granted_for_reading_cannot_be_changed() {
     assert_eq!(code(directory.open(b"file", true)), "access-denied");
     assert_eq!(code(directory.make_directory(b"new")), "access-denied");
     assert_eq!(code(directory.remove(b"file")), "access-denied");
-    assert_eq!(code(directory.open(b"file", false).unwrap().write_at(0, b"y")), "access-denied");
-    assert_eq!(code(directory.open(b"file", false).unwrap().sink(0, None, Durability::Sync)), "access-denied");
+    assert_eq!(
+        code(directory.open(b"file", false).unwrap().write_at(0, b"y")),
+        "access-denied"
+    );
+    assert_eq!(
+        code(directory.open(b"file", false).unwrap().sink(0, None, Durability::Sync)),
+        "access-denied"
+    );
     assert_eq!(place.names(), ["file"]);
 }
 
@@ -131,17 +163,37 @@ fn a_staged_file_is_seen_when_it_is_published() {
     let staged = directory.stage().unwrap();
     let file = staged.file().unwrap();
     file.write_at(0, b"content").unwrap();
-    assert!(directory.entries(b"").unwrap().is_empty(), "the guest does not see the staging folder");
+    assert!(
+        directory.entries(b"").unwrap().is_empty(),
+        "the guest does not see the staging folder"
+    );
     staged.publish(&directory, b"deep/er/name", true).unwrap();
     assert_eq!(fs::read(place.inside().join("deep/er/name")).unwrap(), b"content");
-    assert_eq!(fs::metadata(place.inside().join("deep/er/name")).unwrap().permissions().mode() & 0o777, 0o644);
-    assert_eq!(fs::metadata(place.inside().join("deep/er")).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(
+        fs::metadata(place.inside().join("deep/er/name"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o644
+    );
+    assert_eq!(
+        fs::metadata(place.inside().join("deep/er"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o755
+    );
     // Its handles have ended.
     assert_eq!(code(file.write_at(0, b"changed")), "other");
     assert_eq!(code(file.sink(0, None, Durability::Sync)), "other");
 
     let second = directory.stage().unwrap();
-    assert_eq!(code(second.publish(&directory, b"deep/er/name", false)), "already-exists");
+    assert_eq!(
+        code(second.publish(&directory, b"deep/er/name", false)),
+        "already-exists"
+    );
     let third = directory.stage().unwrap();
     third.publish(&directory, b"deep/er/name", true).unwrap();
     assert_eq!(fs::read(place.inside().join("deep/er/name")).unwrap(), b"");
@@ -174,7 +226,11 @@ fn staging_folders_of_the_dead_are_removed_and_those_of_the_living_kept() {
     assert_eq!(place.names().len(), 2);
     assert!(!place.inside().join(".longshore-1-dead").exists());
     first.publish(&place.directory(), b"first", true).unwrap();
-    assert_eq!(code(second.publish(&place.directory(), b"second", true)), "access-denied", "of another grant");
+    assert_eq!(
+        code(second.publish(&place.directory(), b"second", true)),
+        "access-denied",
+        "of another grant"
+    );
     drop(other);
     place.root.discard_staged();
     assert_eq!(place.names(), ["first"]);

@@ -48,7 +48,12 @@ impl ReaderState {
 
 impl Reader {
     pub(crate) fn new(source: Box<dyn ChunkSource>) -> Self {
-        Self { source, rest: Bytes::new(), failed: false, shared: Arc::default() }
+        Self {
+            source,
+            rest: Bytes::new(),
+            failed: false,
+            shared: Arc::default(),
+        }
     }
 
     pub(crate) fn shared(&self) -> Arc<ReaderState> {
@@ -82,7 +87,14 @@ impl Reader {
 
     /// What was not read yet, for the host to read on natively.
     pub(crate) fn into_source(self) -> Box<dyn ChunkSource> {
-        if self.rest.is_empty() { self.source } else { Box::new(Remainder { rest: Some(self.rest), source: self.source }) }
+        if self.rest.is_empty() {
+            self.source
+        } else {
+            Box::new(Remainder {
+                rest: Some(self.rest),
+                source: self.source,
+            })
+        }
     }
 }
 
@@ -149,7 +161,11 @@ impl ChannelSource {
         complete: Arc<AtomicBool>,
         cancelled: impl Fn() -> bool + Send + 'static,
     ) -> Self {
-        Self { receiver, complete, cancelled: Box::new(cancelled) }
+        Self {
+            receiver,
+            complete,
+            cancelled: Box::new(cancelled),
+        }
     }
 }
 

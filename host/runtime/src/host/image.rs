@@ -62,7 +62,9 @@ impl HostImage for State {
     }
 
     fn manifest_digest(&mut self, image: Resource<ImageFacts>) -> wasmtime::Result<String> {
-        self.image(&image, |image| image.manifest.digest(longshore_types::Algorithm::Sha256).to_string())
+        self.image(&image, |image| {
+            image.manifest.digest(longshore_types::Algorithm::Sha256).to_string()
+        })
     }
 
     fn index(&mut self, image: Resource<ImageFacts>) -> wasmtime::Result<Option<Vec<u8>>> {
@@ -78,7 +80,12 @@ impl HostImage for State {
     }
 
     fn now(&mut self, image: Resource<ImageFacts>) -> wasmtime::Result<u64> {
-        self.image(&image, |image| image.now.duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()))
+        self.image(&image, |image| {
+            image
+                .now
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |elapsed| elapsed.as_secs())
+        })
     }
 
     fn drop(&mut self, image: Resource<ImageFacts>) -> wasmtime::Result<()> {

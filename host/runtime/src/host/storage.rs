@@ -143,7 +143,10 @@ impl HostDirectory for State {
 
     fn stat(&mut self, directory: Resource<Directory>, path: Vec<u8>) -> Answer<Stat> {
         let stat = self.directory(&directory)?.stat(&path);
-        Ok(stat.map(|(entry, size)| Stat { node: node(entry), size }))
+        Ok(stat.map(|(entry, size)| Stat {
+            node: node(entry),
+            size,
+        }))
     }
 
     fn make_directory(&mut self, directory: Resource<Directory>, path: Vec<u8>) -> Answer<()> {
@@ -156,7 +159,9 @@ impl HostDirectory for State {
 
     fn lock(&mut self, directory: Resource<Directory>, path: Vec<u8>, exclusive: bool) -> Answer<Resource<Lock>> {
         let control = Arc::clone(self.control());
-        let lock = self.directory(&directory)?.lock(&path, exclusive, &|| control.is_cancelled());
+        let lock = self
+            .directory(&directory)?
+            .lock(&path, exclusive, &|| control.is_cancelled());
         self.hand_out(lock)
     }
 

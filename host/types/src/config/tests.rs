@@ -78,7 +78,7 @@ fn the_printed_form_is_that_of_oci() {
 
 #[test]
 fn missing_and_null_members_are_empty() {
-    let empty = "{\n    \"architecture\": \"\",\n    \"os\": \"\",\n    \"config\": {},\n    \"rootfs\": {\n        \"type\": \"\",\n        \"diff_ids\": []\n    }\n}";
+    let empty = "{\n    \"architecture\": \"\",\n    \"os\": \"\",\n    \"config\": {},\n    \"rootfs\": {\n        \"type\": \"\",\n        \"diff_ids\": null\n    }\n}";
     for text in [
         "{}",
         r#"{"config":null,"rootfs":null,"history":null,"os":null}"#,

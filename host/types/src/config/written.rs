@@ -60,7 +60,8 @@ struct Nothing {}
 struct RootFs<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
-    diff_ids: &'a [String],
+    /// `null` if there are none, as Go writes a nil slice.
+    diff_ids: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -95,7 +96,7 @@ impl<'a> Config<'a> {
                 .unwrap_or_default(),
             rootfs: RootFs {
                 kind: spec.rootfs().typ(),
-                diff_ids: spec.rootfs().diff_ids(),
+                diff_ids: Some(spec.rootfs().diff_ids().as_slice()).filter(|diff_ids| !diff_ids.is_empty()),
             },
             history: config
                 .history()

@@ -17,7 +17,12 @@ fn entry(digest: &str, name: Option<&str>) -> Entry {
 
 /// The entries as `(first digit, name)`.
 fn shape(index: &Index) -> Vec<(char, Option<String>)> {
-    index.entries().unwrap().into_iter().map(|entry| (entry.digest.hex().chars().next().unwrap(), entry.name)).collect()
+    index
+        .entries()
+        .unwrap()
+        .into_iter()
+        .map(|entry| (entry.digest.hex().chars().next().unwrap(), entry.name))
+        .collect()
 }
 
 #[test]
@@ -33,7 +38,10 @@ fn adding_follows_the_rules_of_the_reference_implementation() {
     index.add(&entry(C, Some("v2")));
     assert_eq!(shape(&index), [('a', None), ('b', name("v1")), ('c', name("v2"))]);
     index.add(&entry(C, Some("v3")));
-    assert_eq!(shape(&index), [('a', None), ('b', name("v1")), ('c', name("v2")), ('c', name("v3"))]);
+    assert_eq!(
+        shape(&index),
+        [('a', None), ('b', name("v1")), ('c', name("v2")), ('c', name("v3"))]
+    );
     index.add(&entry(A, None));
     index.add(&entry(A, None));
     assert_eq!(shape(&index).len(), 4);
@@ -64,7 +72,12 @@ fn what_others_wrote_survives() {
     let mut index = Index::parse(text.as_bytes()).unwrap();
     index.add(&entry(B, Some("x")));
     let written = String::from_utf8(index.to_bytes().unwrap()).unwrap();
-    for kept in [r#""z":{"k":[1.5"#, r#""platform":{"os":"linux"}"#, r#""annotations":{"o":"1"}"#, r#""annotations":{"q":"r"}"#] {
+    for kept in [
+        r#""z":{"k":[1.5"#,
+        r#""platform":{"os":"linux"}"#,
+        r#""annotations":{"o":"1"}"#,
+        r#""annotations":{"q":"r"}"#,
+    ] {
         assert!(written.contains(kept), "{kept} in {written}");
     }
 }
@@ -92,7 +105,11 @@ fn malformed_indexes_are_refused() {
     ] {
         assert!(Index::parse(text.as_bytes()).is_err(), "{text}");
     }
-    for text in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"manifests":null}"#, r#"{"schemaVersion":2,"manifests":[]}"#] {
+    for text in [
+        r#"{"schemaVersion":2}"#,
+        r#"{"schemaVersion":2,"manifests":null}"#,
+        r#"{"schemaVersion":2,"manifests":[]}"#,
+    ] {
         let mut index = Index::parse(text.as_bytes()).unwrap();
         index.add(&entry(A, None));
         assert_eq!(shape(&index), [('a', None)], "{text}");
@@ -104,7 +121,10 @@ fn selecting() {
     let mut index = Index::default();
     index.add(&entry(A, Some("a")));
     let select = |index: &Index, text: &str| {
-        index.select(&LayoutReference::parse(text, false).unwrap()).map(|(position, _)| position).map_err(|error| error.code)
+        index
+            .select(&LayoutReference::parse(text, false).unwrap())
+            .map(|(position, _)| position)
+            .map_err(|error| error.code)
     };
     let not_found = Err(code::IMAGE_NOT_FOUND.to_owned());
     assert_eq!(select(&index, "l"), Ok(0));

@@ -80,6 +80,15 @@ fn killed_half_way_and_then_done_again() {
             _ => check_dir(&scratch.path("to")),
         };
         assert_eq!(arrived.unwrap().digest, made.top.digest);
+        let left = files_below(&scratch.path(".")).unwrap();
+        let staged: Vec<_> = left
+            .keys()
+            .filter(|path| path.to_string_lossy().contains(".longshore-"))
+            .collect();
+        assert!(
+            staged.is_empty(),
+            "what the killed copy left is still there: {staged:?}"
+        );
     }
 }
 

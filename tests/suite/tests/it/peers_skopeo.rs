@@ -70,13 +70,19 @@ fn both_write_the_same_bytes() {
         }
         let layout = |name: &str| check_layout(&scratch.path(name), "x").unwrap();
         let folder = |name: &str| check_dir(&scratch.path(name)).unwrap();
-        assert_eq!(layout("ours-oci"), layout("theirs-oci"), "{kind:?}");
+        let mut pairs = vec![("oci", layout("ours-oci"), layout("theirs-oci"))];
         for form in ["dir", "oci-manifest", "v2s2"] {
-            assert_eq!(
-                folder(&format!("ours-{form}")),
-                folder(&format!("theirs-{form}")),
-                "{kind:?} {form}"
-            );
+            pairs.push((form, folder(&format!("ours-{form}")), folder(&format!("theirs-{form}"))));
+        }
+        for (form, mut ours, theirs) in pairs {
+            if kind == Kind::Docker && form.starts_with("oci") {
+                // skopeo writes the config anew when it makes an OCI image of a Docker one; we
+                // keep its bytes, and with them its digest.
+                assert_eq!(ours.configs, [made.config(0)], "{form}");
+                ours.configs.clone_from(&theirs.configs);
+                ours.digest.clone_from(&theirs.digest);
+            }
+            assert_eq!(ours, theirs, "{kind:?} {form}");
         }
     }
 }

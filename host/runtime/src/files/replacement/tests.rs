@@ -10,7 +10,10 @@ fn tree(path: &Path) -> Vec<(String, String)> {
         .unwrap()
         .map(|entry| {
             let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap_or_default())
+            (
+                entry.file_name().into_string().unwrap(),
+                fs::read_to_string(entry.path()).unwrap_or_default(),
+            )
         })
         .collect();
     files.sort();
@@ -18,7 +21,10 @@ fn tree(path: &Path) -> Vec<(String, String)> {
 }
 
 fn pairs(files: &[(&str, &str)]) -> Vec<(String, String)> {
-    files.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect()
+    files
+        .iter()
+        .map(|(name, content)| ((*name).to_owned(), (*content).to_owned()))
+        .collect()
 }
 
 fn fill(replacement: &Replacement) {
@@ -50,7 +56,11 @@ fn a_directory_takes_the_place_of_another() {
         replacement.commit().unwrap();
         assert_eq!(tree(&target), pairs(NEW));
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o711);
-        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(
+            fs::read_dir(temporary.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
     }
 }
 
@@ -94,7 +104,12 @@ fn files_are_moved_one_by_one_where_directories_cannot_be_exchanged() {
     let (new, target) = (temporary.path().join("new"), temporary.path().join("target"));
     fs::create_dir_all(new.join("sub")).unwrap();
     fs::create_dir_all(target.join("gone")).unwrap();
-    for (path, content) in [("new/a", "1"), ("new/sub/b", "2"), ("target/a", "0"), ("target/old", "0")] {
+    for (path, content) in [
+        ("new/a", "1"),
+        ("new/sub/b", "2"),
+        ("target/a", "0"),
+        ("target/old", "0"),
+    ] {
         fs::write(temporary.path().join(path), content).unwrap();
     }
     let published: Vec<PathBuf> = ["a", "sub/b", "a"].iter().map(PathBuf::from).collect();
