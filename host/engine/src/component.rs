@@ -175,3 +175,76 @@ impl Metadata {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// The eight bytes that begin a component and a core module.
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    /// A custom section.
+    fn section(name: &str, data: &[u8]) -> Vec<u8> {
+        let length = |bytes: usize| u8::try_from(bytes).unwrap();
+        let mut content = vec![length(name.len())];
+        content.extend(name.as_bytes());
+        content.extend(data);
+        [&[0, length(content.len())], &content[..]].concat()
+    }
+
+    #[test]
+    fn only_whole_components_are_read() {
+        assert!(Component::inspect(COMPONENT).is_ok());
+        assert!(matches!(Component::inspect(MODULE), Err(ComponentError::NotAComponent)));
+        for bytes in [&b""[..], b"\0asm", b"MZ\x90\0\x03\0\0\0", &COMPONENT[..7]] {
+            assert!(Component::inspect(bytes).is_err(), "{bytes:?}");
+        }
+        let whole = [COMPONENT, &section("version", b"1.2.3")].concat();
+        for end in COMPONENT.len() + 1..whole.len() {
+            assert!(Component::inspect(&whole[..end]).is_err(), "cut at {end}");
+        }
+        for trailing in [&b"\xff"[..], b"\x63\x05abc"] {
+            assert!(Component::inspect(&[&whole, trailing].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn metadata_is_one_printable_line() {
+        for (data, expected) in [
+            (&b"1.2.3"[..], Some("1.2.3")),
+            (b"", None),
+            (b"1\n2", None),
+            (b"\x1b[2J", None),
+            (b"\xff", None),
+        ] {
+            let component = Component::inspect(&[COMPONENT, &section("version", data)].concat()).unwrap();
+            assert_eq!(component.metadata.version.as_deref(), expected, "{data:?}");
+        }
+        let twice = [
+            COMPONENT,
+            &section("longshore:name", b"a"),
+            &section("longshore:name", b"b"),
+        ]
+        .concat();
+        assert_eq!(Component::inspect(&twice).unwrap().metadata.name.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn imports() {
+        for (name, allowed) in [
+            ("longshore:transport/types@0.1.0", true),
+            ("longshore:policy/image@0.1.0", true),
+            ("wasi:cli/environment@0.2.6", true),
+            ("wasi:sockets/tcp@0.2.6", false),
+            ("wasi:http/outgoing-handler@0.2.0", false),
+            ("longshore:transports/types@0.1.0", false),
+            ("wasi:clock/x", false),
+            ("", false),
+        ] {
+            assert_eq!(is_allowed_import(name), allowed, "{name}");
+        }
+    }
+}

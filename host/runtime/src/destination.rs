@@ -406,8 +406,8 @@ enum Consumed {
 
 impl Consumed {
     fn start(&mut self) {
-        if let Self::Waiting(pending) = std::mem::replace(self, Self::Done) {
-            *self = consume(pending);
+        if let Self::Waiting(pending) = self {
+            *self = consume(pending.clone());
         }
     }
 }

@@ -15,6 +15,7 @@ mod staged;
 mod staging;
 
 pub(crate) use directory::Entry;
+pub(crate) use lock::HeldLocks;
 pub(crate) use open_file::RangeSink;
 pub(crate) use replacement::Replacement;
 pub(crate) use root::Root;

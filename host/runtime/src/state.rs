@@ -6,6 +6,7 @@ use wasmtime::{ResourceLimiter, Result, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::control::Control;
+use crate::files::HeldLocks;
 use crate::grants::Operation;
 use crate::limits;
 use crate::log::GuestLog;
@@ -16,6 +17,7 @@ pub(crate) struct State {
     wasi: WasiCtx,
     control: Arc<Control>,
     operation: Option<Operation>,
+    pub(crate) locks: HeldLocks,
     memory: usize,
 }
 
@@ -33,6 +35,7 @@ impl State {
             wasi,
             control,
             operation: None,
+            locks: HeldLocks::default(),
             memory: 0,
         }
     }

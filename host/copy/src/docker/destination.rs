@@ -168,9 +168,12 @@ impl Publish for DockerUpload {
             Ok(Err(cause)) => Some(cause),
             Err(_) => None,
         };
-        let client = self.client.clone();
-        drop(self);
-        client.settle().await;
+        if let Some(sending) = self.sending.take() {
+            sending.abort();
+            // The session is given up when the task is gone, not when it is told to go.
+            let _ = sending.await;
+        }
+        self.client.settle().await;
         cause
     }
 }

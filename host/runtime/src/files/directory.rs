@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _};
 use rustix::fs::OFlags;
 
-use super::{GuestResult, Lock, OpenFile, Root, Staged, guest_error, io_error, path, staging};
+use super::{GuestResult, HeldLocks, Lock, OpenFile, Root, Staged, guest_error, io_error, path, staging};
 use crate::limits;
 
 /// Mode of every directory that is made.
@@ -235,7 +235,13 @@ impl Directory {
         Ok(())
     }
 
-    pub(crate) fn lock(&self, path: &[u8], exclusive: bool, cancelled: &dyn Fn() -> bool) -> GuestResult<Lock> {
+    pub(crate) fn lock(
+        &self,
+        path: &[u8],
+        exclusive: bool,
+        own: &mut HeldLocks,
+        cancelled: &dyn Fn() -> bool,
+    ) -> GuestResult<Lock> {
         let (file, path) = if path.is_empty() {
             // A descriptor of its own: a lock belongs to the open file, and all
             // handles of this directory share one.
@@ -256,7 +262,7 @@ impl Directory {
             };
             (file, self.path.join(path))
         };
-        Lock::acquire(file, &path, exclusive, cancelled)
+        Lock::acquire(file, &path, exclusive, own, cancelled)
     }
 }
 

@@ -84,7 +84,12 @@ fn nothing_outside_can_be_reached() {
     for path in ["outside", "..", "outside/in"] {
         assert!(directory.subdirectory(path.as_bytes()).is_err(), "{path}");
         assert!(directory.entries(path.as_bytes()).is_err(), "{path}");
-        assert!(directory.lock(path.as_bytes(), false, &|| false).is_err(), "{path}");
+        assert!(
+            directory
+                .lock(path.as_bytes(), false, &mut HeldLocks::default(), &|| false)
+                .is_err(),
+            "{path}"
+        );
     }
     for path in ["../new", "outside/new", "sub/../../new"] {
         assert!(directory.replace(path.as_bytes(), b"x").is_err(), "{path}");
@@ -124,7 +129,10 @@ fn only_regular_files_are_opened() {
         assert_eq!(code(directory.open(name.as_bytes(), true)), "invalid-data", "{name}");
         assert_eq!(code(directory.read(name.as_bytes(), 10)), "invalid-data", "{name}");
     }
-    assert_eq!(code(directory.lock(b"fifo", true, &|| false)), "invalid-data");
+    assert_eq!(
+        code(directory.lock(b"fifo", true, &mut HeldLocks::default(), &|| false)),
+        "invalid-data"
+    );
     assert_eq!(code(directory.read(b"missing", 10)), "not-found");
     let entries: Vec<_> = directory
         .entries(b"")
@@ -274,14 +282,34 @@ fn a_range_takes_no_more_than_its_length() {
 fn locks_exclude_each_other() {
     let place = Place::new(true);
     let directory = place.directory();
-    let shared = directory.lock(b"", false, &|| false).unwrap();
-    let second = directory.lock(b"", false, &|| false).unwrap();
+    // Each is another instance, so that none holds a lock itself.
+    let lock =
+        |exclusive: bool, cancelled: bool| directory.lock(b"", exclusive, &mut HeldLocks::default(), &|| cancelled);
+    let shared = lock(false, false).unwrap();
+    let second = lock(false, false).unwrap();
     // A waiting lock is given up when the operation is cancelled.
-    assert_eq!(code(directory.lock(b"", true, &|| true)), "interrupted");
+    assert_eq!(code(lock(true, true)), "interrupted");
     drop((shared, second));
-    let exclusive = directory.lock(b"", true, &|| false).unwrap();
-    assert_eq!(code(directory.lock(b"", false, &|| true)), "interrupted");
-    let waiting = std::thread::spawn(move || directory.lock(b"", false, &|| false).map(drop));
+    let exclusive = lock(true, false).unwrap();
+    assert_eq!(code(lock(false, true)), "interrupted");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| lock(false, false).map(drop));
+        drop(exclusive);
+        waiting.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn an_instance_does_not_wait_for_itself() {
+    let place = Place::new(true);
+    let directory = place.directory();
+    let mut own = HeldLocks::default();
+    let shared = directory.lock(b"", false, &mut own, &|| false).unwrap();
+    let second = directory.lock(b"", false, &mut own, &|| false).unwrap();
+    assert_eq!(code(directory.lock(b"", true, &mut own, &|| false)), "other");
+    drop((shared, second));
+    let exclusive = directory.lock(b"", true, &mut own, &|| false).unwrap();
+    assert_eq!(code(directory.lock(b"", false, &mut own, &|| false)), "other");
     drop(exclusive);
-    waiting.join().unwrap().unwrap();
+    directory.lock(b"", true, &mut own, &|| false).unwrap();
 }

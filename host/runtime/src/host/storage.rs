@@ -159,9 +159,8 @@ impl HostDirectory for State {
 
     fn lock(&mut self, directory: Resource<Directory>, path: Vec<u8>, exclusive: bool) -> Answer<Resource<Lock>> {
         let control = Arc::clone(self.control());
-        let lock = self
-            .directory(&directory)?
-            .lock(&path, exclusive, &|| control.is_cancelled());
+        let directory = self.directory(&directory)?.clone();
+        let lock = directory.lock(&path, exclusive, &mut self.locks, &|| control.is_cancelled());
         self.hand_out(lock)
     }
 

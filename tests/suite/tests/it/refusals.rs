@@ -178,7 +178,7 @@ fn a_source_that_is_not_there() {
         (scratch.name("oci", "from:y"), 2, "\"y\""),
         (scratch.name("oci", "nowhere:x"), 1, "nowhere"),
         (scratch.name("dir", "nowhere"), 1, "nowhere"),
-        (scratch.name("oci", "from:@7"), 1, "7"),
+        (scratch.name("oci", "from:@7"), 2, "index 7 is too large"),
         (
             "from".to_owned(),
             1,
