@@ -34,6 +34,10 @@ pub trait ImageDestination: Send + Sync {
 
     /// Makes the image visible, as the last thing that can fail. `top` is the manifest that the reference will name.
     async fn commit(self: Box<Self>, top: &RawManifest) -> Result<(), TransportError>;
+
+    /// Ends what was begun and given up, in place of [`ImageDestination::commit`]. To be awaited after a failure, or it may be cut short by the end
+    /// of the program.
+    async fn settle(&self) {}
 }
 
 /// What a destination accepts and wishes.

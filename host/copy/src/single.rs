@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use longshore_blob::LayerWish;
 use longshore_types::{Algorithm, Descriptor, ErrorKind, Kind, RawManifest};
@@ -12,6 +13,9 @@ use crate::layers::{LayerPlan, copy_layers, updated};
 use crate::manifest_types::{TypeChoice, render};
 use crate::open::AcceptedImage;
 use crate::options::{CopyReport, Options};
+
+/// How long a failed copy waits for its destination to clean up.
+const SETTLE_GRACE: Duration = Duration::from_secs(5);
 
 /// Copies an accepted image into an opened destination (P-05 to P-15).
 pub(crate) async fn copy(
@@ -31,6 +35,10 @@ pub(crate) async fn copy(
         cancel: cancel.child_token(),
     };
     let stored = Single { image, options, shared }.store().await;
+    if stored.is_err() {
+        // Whatever does not end by then is beyond help.
+        let _ = tokio::time::timeout(SETTLE_GRACE, destination.settle()).await;
+    }
     let (manifest, report) = match stored {
         Err(_) if cancel.is_cancelled() => return Err(CopyError::Interrupted),
         stored => stored?,

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -6,6 +7,7 @@ use bytes::Bytes;
 use longshore_blob::LayerWish;
 use longshore_registry::{Client, RegistryError, Repository, Upload};
 use longshore_types::{Algorithm, BlobInfo, Digest, ErrorKind, RawManifest, media_type};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::failed;
@@ -23,6 +25,33 @@ pub(super) struct DockerDestination {
     key: Option<String>,
     /// Another repository of the registry that the image comes from.
     mount_from: Option<String>,
+    underway: Underway,
+}
+
+/// Counts the tasks that fill uploads: each holds a sender for as long as it has an upload.
+struct Underway {
+    sender: StdMutex<Option<mpsc::Sender<()>>>,
+    receiver: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Underway {
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        Self {
+            sender: StdMutex::new(Some(sender)),
+            receiver: Mutex::new(receiver),
+        }
+    }
+
+    fn enter(&self) -> Option<mpsc::Sender<()>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the last task is gone; none is to begin any more.
+    async fn ended(&self) {
+        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        while self.receiver.lock().await.recv().await.is_some() {}
+    }
 }
 
 impl DockerDestination {
@@ -52,6 +81,7 @@ impl DockerDestination {
             traits,
             key,
             mount_from,
+            underway: Underway::new(),
         }
     }
 
@@ -95,10 +125,12 @@ impl ImageDestination for DockerDestination {
     }
 
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError> {
-        let mut upload = self.repository.start_upload().await.map_err(failed)?;
+        let upload = self.repository.start_upload().await.map_err(failed)?;
         let (sink, body) = upload_channel();
         let size = info.size;
-        let sending = tokio::spawn(async move { upload.send(body, size).await.map(|()| upload) });
+        // Fields are dropped in order: the upload registers its cancellation before the task counts as gone.
+        let mut held = (upload, self.underway.enter());
+        let sending = tokio::spawn(async move { held.0.send(body, size).await.map(|()| held.0) });
         let publish = DockerUpload {
             client: self.repository.client().clone(),
             sending: Some(sending),
@@ -128,6 +160,11 @@ impl ImageDestination for DockerDestination {
 
     async fn commit(self: Box<Self>, _top: &RawManifest) -> Result<(), TransportError> {
         Ok(())
+    }
+
+    async fn settle(&self) {
+        self.underway.ended().await;
+        self.repository.client().settle().await;
     }
 }
 
