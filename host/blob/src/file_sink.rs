@@ -14,7 +14,7 @@ use crate::positional::{write_all_chunks, write_full};
 /// How many written bytes may wait before the kernel is told to start writing them to the disk.
 ///
 /// Without it a big file reaches the disk only in the final sync, and the copy waits for all of it there.
-const WRITE_BACK_STEP: u64 = 8 * 1024 * 1024;
+const WRITE_BACK_STEP: u64 = 2 * 1024 * 1024;
 
 /// Writes a range of a file, without moving the file's cursor.
 #[derive(Debug)]

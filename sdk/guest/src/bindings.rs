@@ -11,85 +11,72 @@ pub mod transport {
     });
 }
 
-pub mod reference {
-    wit_bindgen::generate!({
-        path: "../../wit/transport/v0.1",
-        inline: "package longshore:guest; world reference-export {
-            include longshore:transport/imports@0.1.0;
-            export longshore:transport/reference@0.1.0;
-        }",
-        world: "longshore:guest/reference-export",
-        with: {
-            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
-            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
-            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
-            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
-        },
-        pub_export_macro: true,
-        default_bindings_module: "longshore_guest::export::reference",
-        export_macro_name: "export_reference_binding",
-    });
+/// A module with one export of the transport contract. `$inline` is a world with
+/// nothing but the imports and that export.
+macro_rules! export {
+    ($module:ident, $world:literal, $inline:literal, $bindings:literal, $macro_name:literal) => {
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: "../../wit/transport/v0.1",
+                inline: $inline,
+                world: $world,
+                with: {
+                    "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
+                    "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
+                    "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
+                    "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
+                },
+                pub_export_macro: true,
+                default_bindings_module: $bindings,
+                export_macro_name: $macro_name,
+            });
+        }
+    };
 }
 
-pub mod source {
-    wit_bindgen::generate!({
-        path: "../../wit/transport/v0.1",
-        inline: "package longshore:guest; world source-export {
-            include longshore:transport/imports@0.1.0;
-            export longshore:transport/source@0.1.0;
-        }",
-        world: "longshore:guest/source-export",
-        with: {
-            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
-            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
-            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
-            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
-        },
-        pub_export_macro: true,
-        default_bindings_module: "longshore_guest::export::source",
-        export_macro_name: "export_source_binding",
-    });
-}
+export!(
+    reference,
+    "longshore:guest/reference-export",
+    "package longshore:guest; world reference-export {
+        include longshore:transport/imports@0.1.0;
+        export longshore:transport/reference@0.1.0;
+    }",
+    "longshore_guest::export::reference",
+    "export_reference_binding"
+);
 
-pub mod destination {
-    wit_bindgen::generate!({
-        path: "../../wit/transport/v0.1",
-        inline: "package longshore:guest; world destination-export {
-            include longshore:transport/imports@0.1.0;
-            export longshore:transport/destination@0.1.0;
-        }",
-        world: "longshore:guest/destination-export",
-        with: {
-            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
-            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
-            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
-            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
-        },
-        pub_export_macro: true,
-        default_bindings_module: "longshore_guest::export::destination",
-        export_macro_name: "export_destination_binding",
-    });
-}
+export!(
+    source,
+    "longshore:guest/source-export",
+    "package longshore:guest; world source-export {
+        include longshore:transport/imports@0.1.0;
+        export longshore:transport/source@0.1.0;
+    }",
+    "longshore_guest::export::source",
+    "export_source_binding"
+);
 
-pub mod manage {
-    wit_bindgen::generate!({
-        path: "../../wit/transport/v0.1",
-        inline: "package longshore:guest; world manage-export {
-            include longshore:transport/imports@0.1.0;
-            export longshore:transport/manage@0.1.0;
-        }",
-        world: "longshore:guest/manage-export",
-        with: {
-            "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
-            "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
-            "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
-            "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
-        },
-        pub_export_macro: true,
-        default_bindings_module: "longshore_guest::export::manage",
-        export_macro_name: "export_manage_binding",
-    });
-}
+export!(
+    destination,
+    "longshore:guest/destination-export",
+    "package longshore:guest; world destination-export {
+        include longshore:transport/imports@0.1.0;
+        export longshore:transport/destination@0.1.0;
+    }",
+    "longshore_guest::export::destination",
+    "export_destination_binding"
+);
+
+export!(
+    manage,
+    "longshore:guest/manage-export",
+    "package longshore:guest; world manage-export {
+        include longshore:transport/imports@0.1.0;
+        export longshore:transport/manage@0.1.0;
+    }",
+    "longshore_guest::export::manage",
+    "export_manage_binding"
+);
 
 pub mod policy {
     wit_bindgen::generate!({

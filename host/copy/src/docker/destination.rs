@@ -129,8 +129,12 @@ impl ImageDestination for DockerDestination {
         let (sink, body) = upload_channel();
         let size = info.size;
         // Fields are dropped in order: the upload registers its cancellation before the task counts as gone.
-        let mut held = (upload, self.underway.enter());
-        let sending = tokio::spawn(async move { held.0.send(body, size).await.map(|()| held.0) });
+        let held = (upload, self.underway.enter());
+        let sending = tokio::spawn(async move {
+            // Named whole, or only the field that is used would move into the task.
+            let mut held = held;
+            held.0.send(body, size).await.map(|()| held.0)
+        });
         let publish = DockerUpload {
             client: self.repository.client().clone(),
             sending: Some(sending),
