@@ -57,7 +57,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     report::heading("tests");
     project.build_binaries(&[])?;
     run::run(project.cargo("test").args(["--release", "--workspace"]))?;
-    run::run(project.plugin_cargo("test").arg("--workspace"))?;
+    run::run(project.plugin_cargo("test").args(["--workspace", "--lib"]))?;
 
     report::heading(&format!("all checks passed in {} s", started.elapsed().as_secs()));
     Ok(())
