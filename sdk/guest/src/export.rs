@@ -247,7 +247,7 @@ macro_rules! embed_metadata {
     ($section:literal, $text:expr) => {
         const _: () = {
             const TEXT: &str = $text;
-            // A custom section is not memory: placing plain bytes there cannot
+            // SAFETY: a custom section is not memory: plain bytes there cannot
             // break anything.
             #[cfg(target_family = "wasm")]
             #[allow(unsafe_code)]
