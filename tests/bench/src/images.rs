@@ -43,21 +43,33 @@ pub(crate) const SIXTY: Shape = Shape {
     largest_file: 200_000,
 };
 
+/// 1.5 GB in 4 layers.
+pub(crate) const HUGE: Shape = Shape {
+    name: "huge",
+    layers: 4,
+    layer_size: 375_000_000,
+    largest_file: 64_000_000,
+};
+
+const ALL: [Shape; 3] = [EIGHT, SIXTY, HUGE];
+
 /// Where files are taken from.
 const SOURCES: [&str; 3] = ["/usr/lib", "/usr/bin", "/usr/share"];
 
-/// Makes the images that are missing below a folder, in another process.
-pub(crate) fn prepare(folder: &Path) -> Result<()> {
+/// Makes those of the images that are missing below a folder, in another process.
+pub(crate) fn prepare(folder: &Path, shapes: &[Shape]) -> Result<()> {
     let program = std::env::current_exe().context("this program has no path")?;
-    let status = Command::new(program).arg(crate::MAKE_IMAGES).arg(folder).status();
+    let names = shapes.iter().map(|shape| shape.name);
+    let mut maker = Command::new(program);
+    let status = maker.arg(crate::MAKE_IMAGES).arg(folder).args(names).status();
     let status = status.context("cannot start the process that makes the images")?;
     ensure!(status.success(), "the images cannot be made: {status}");
     Ok(())
 }
 
-/// Makes the images that are missing below a folder, in this process.
-pub(crate) fn make_missing(folder: &Path) -> Result<()> {
-    for shape in [EIGHT, SIXTY] {
+/// Makes those of the named images that are missing below a folder, in this process.
+pub(crate) fn make_missing(folder: &Path, names: &[String]) -> Result<()> {
+    for shape in ALL.iter().filter(|shape| names.iter().any(|name| name == shape.name)) {
         let layout = shape.layout(folder);
         if !layout.join("index.json").is_file() {
             crate::report::line(&format!("making the image `{}` ...", shape.name));

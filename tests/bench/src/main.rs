@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::images::Shape;
 use crate::peers::Peers;
 use crate::work::{Options, Work};
 
@@ -24,7 +25,7 @@ const MAKE_IMAGES: &str = "make-images";
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let outcome = match arguments.next() {
-        Some(first) if first == MAKE_IMAGES => make_images(arguments.next()),
+        Some(first) if first == MAKE_IMAGES => make_images(arguments),
         first => run(first.into_iter().chain(arguments)),
     };
     match outcome {
@@ -40,27 +41,39 @@ fn main() -> ExitCode {
     }
 }
 
-fn make_images(folder: Option<String>) -> Result<usize> {
-    images::make_missing(&PathBuf::from(folder.context("the folder is missing")?))?;
+fn make_images(mut arguments: impl Iterator<Item = String>) -> Result<usize> {
+    let folder = PathBuf::from(arguments.next().context("the folder is missing")?);
+    images::make_missing(&folder, &arguments.collect::<Vec<_>>())?;
     Ok(0)
 }
 
 /// Runs every work and returns how many limits were missed.
 fn run(command_line: impl Iterator<Item = String>) -> Result<usize> {
     let options = arguments(command_line)?;
-    let peers = Peers::start(&options.work)?;
+    let mut rows = Work::all();
+    rows.retain(|work| work.name.contains(&options.only));
+    let mut peers = Peers::start(&options.work, &shapes(&rows))?;
     report::machine(&peers)?;
     let mut missed = 0;
-    for work in Work::all(&peers) {
-        if work.name.contains(&options.only) {
-            missed += report::rows(&work, &work.measure(&peers, &options)?);
-        }
+    for work in &rows {
+        missed += report::rows(work, &work.measure(&mut peers, &options)?);
     }
     report::line(&format!(
         "\npeak memory of this program: {} MiB",
         measure::own_peak()? >> 20
     ));
     Ok(missed)
+}
+
+/// The images that the rows need, each once.
+fn shapes(rows: &[Work]) -> Vec<Shape> {
+    let mut shapes: Vec<Shape> = Vec::new();
+    for shape in rows.iter().filter_map(|work| work.shape) {
+        if shapes.iter().all(|other| other.name != shape.name) {
+            shapes.push(shape);
+        }
+    }
+    shapes
 }
 
 fn arguments(arguments: impl Iterator<Item = String>) -> Result<Options> {

@@ -18,18 +18,18 @@ pub(crate) struct Sample {
     pub(crate) cpu: f64,
     /// In bytes.
     pub(crate) peak: u64,
-    /// CPU seconds of the registry meanwhile.
+    /// CPU seconds of the registries meanwhile.
     pub(crate) registry: f64,
     /// CPU seconds of everything else meanwhile.
     pub(crate) others: f64,
 }
 
 /// Writes dirty pages, then runs the command; its failure is an error.
-pub(crate) fn measure(command: &mut Command, registry: u32) -> Result<Sample> {
+pub(crate) fn measure(command: &mut Command, registries: &[u32]) -> Result<Sample> {
     let program = command.get_program().to_string_lossy().into_owned();
     rustix::fs::sync();
     let machine_before = busy()?;
-    let registry_before = used_by(registry)?;
+    let registry_before = used_by_all(registries)?;
     let started = Instant::now();
     let child = command
         .stdin(Stdio::null())
@@ -42,7 +42,7 @@ pub(crate) fn measure(command: &mut Command, registry: u32) -> Result<Sample> {
     let ended = child.wait4().with_context(|| format!("cannot wait for {program}"))?;
     let wall = started.elapsed().as_secs_f64();
     let cpu = (ended.rusage.utime + ended.rusage.stime).as_secs_f64();
-    let registry_used = used_by(registry)? - registry_before;
+    let registry_used = used_by_all(registries)? - registry_before;
     let machine = busy()? - machine_before;
     if !ended.status.success() {
         let mut told = String::new();
@@ -87,6 +87,11 @@ fn busy() -> Result<f64> {
         bail!("/proc/stat begins with {line:?}");
     };
     Ok((user + nice + system + irq + softirq) / TICKS_PER_SECOND)
+}
+
+/// CPU seconds of these processes since they started.
+fn used_by_all(processes: &[u32]) -> Result<f64> {
+    processes.iter().map(|process| used_by(*process)).sum()
 }
 
 /// CPU seconds of a process since it started.

@@ -7,21 +7,24 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use longshore_tests::DockerRegistry;
 
-use crate::images::{self, EIGHT, SIXTY, Shape};
+use crate::images::{self, Shape};
 
 /// The stage of every run.
 pub(crate) struct Peers {
     pub(crate) registry: DockerRegistry,
+    /// It has only what a row puts there.
+    pub(crate) other_registry: DockerRegistry,
     pub(crate) skopeo_version: String,
     longshore: PathBuf,
     home: PathBuf,
     work: PathBuf,
     destination: PathBuf,
+    run: usize,
 }
 
 impl Peers {
     /// Makes the images where they are missing, starts the registry and fills it.
-    pub(crate) fn start(work: &Path) -> Result<Self> {
+    pub(crate) fn start(work: &Path, shapes: &[Shape]) -> Result<Self> {
         let home = work.join("home");
         fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
         let running = std::env::current_exe().context("this program has no path")?;
@@ -31,16 +34,18 @@ impl Peers {
             .arg("--version")
             .output()
             .context("cannot start skopeo")?;
-        images::prepare(work)?;
+        images::prepare(work, shapes)?;
         let peers = Self {
             registry: DockerRegistry::start()?,
+            other_registry: DockerRegistry::start()?,
             skopeo_version: String::from_utf8_lossy(&version.stdout).trim().to_owned(),
             longshore,
             home,
             work: work.to_path_buf(),
             destination: work.join("destination"),
+            run: 0,
         };
-        for shape in [EIGHT, SIXTY] {
+        for shape in shapes.iter().copied() {
             let mut push = peers.skopeo();
             push.args(["copy", "--quiet", "--dest-tls-verify=false"]);
             push.args([peers.layout(shape), peers.pushed(shape)]);
@@ -64,7 +69,11 @@ impl Peers {
     fn at_home(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("HOME", &self.home).env("XDG_RUNTIME_DIR", &self.home);
-        command.env_remove("XDG_CONFIG_HOME").env_remove("REGISTRY_AUTH_FILE");
+        for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "REGISTRY_AUTH_FILE"] {
+            command.env_remove(variable);
+        }
+        // The blob-info cache of root lies outside of the home folder; with this skopeo uses that of a user.
+        command.env("_CONTAINERS_ROOTLESS_UID", "1000");
         command.arg("--insecure-policy");
         command
     }
@@ -79,6 +88,22 @@ impl Peers {
         self.registry.name(&format!("{}:x", shape.name))
     }
 
+    /// The processes of the registries.
+    pub(crate) fn registries(&self) -> [u32; 2] {
+        [self.registry.id(), self.other_registry.id()]
+    }
+
+    /// Begins the next run, with nothing remembered about blobs.
+    pub(crate) fn begin_run(&mut self) -> Result<()> {
+        self.run += 1;
+        remove(&self.home.join(".local"))
+    }
+
+    /// The number of this run.
+    pub(crate) fn run(&self) -> usize {
+        self.run
+    }
+
     /// The folder that every copy goes to.
     pub(crate) fn destination(&self) -> &Path {
         &self.destination
@@ -86,11 +111,16 @@ impl Peers {
 
     /// Removes what the last run left.
     pub(crate) fn clear(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.destination) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", self.destination.display()))
-            }
-            _ => Ok(()),
+        remove(&self.destination)
+    }
+}
+
+/// Removes a folder if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
+        _ => Ok(()),
     }
 }
