@@ -8,7 +8,7 @@ use longshore_types::{Algorithm, Compression, Digest};
 use crate::gzip::GzipLevel;
 
 /// What a destination wishes to happen to a layer's compression (LC-02 to LC-04).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LayerWish {
     /// The bytes stay as they are.
     #[default]

@@ -3,6 +3,7 @@
 mod access;
 mod conventions;
 mod global;
+mod instances;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use access::{AccessArgs, Destination, Image, Repository, Source};
 pub(crate) use conventions::parse_uint;
 pub(crate) use global::{GlobalArgs, PluginChoice};
+pub(crate) use instances::InstanceArgs;
 pub(crate) use usage::UsageError;
 
 use crate::commands::{copy, delete, inspect, list_tags, manifest_digest, plugin};

@@ -47,6 +47,10 @@ impl<'a> Progress<'a> {
         if matches!(event, Event::WritingManifest | Event::StoringSignatures) {
             self.end_bars();
         }
+        // The next image of a list has bars of its own.
+        if matches!(event, Event::CopyingImage { .. }) && self.bars.is_none() && self.report != Report::Nowhere {
+            self.bars = self.printer.bars().map(Bars::new);
+        }
         if let Some(line) = line(event)
             && !self.is_shown_as_bar(event)
         {
@@ -73,7 +77,7 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// The report's line for an event (CO-01 to CO-07).
+/// The report's line for an event (CO-01 to CO-08).
 fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::SourceSignatures => "Getting image source signatures".to_owned(),
@@ -81,6 +85,13 @@ fn line(event: &Event) -> Option<String> {
         Event::BlobStarted { kind, digest, .. } => format!("{} {digest}", verb(*kind)),
         Event::WritingManifest => "Writing manifest to image destination".to_owned(),
         Event::StoringSignatures => "Storing signatures".to_owned(),
+        Event::ListSignatures => "Getting image list signatures".to_owned(),
+        Event::CopyingImages { copied, listed } => {
+            format!("Copying {copied} images generated from {listed} images in list")
+        }
+        Event::CopyingImage { digest, number, of } => format!("Copying image {digest} ({number}/{of})"),
+        Event::WritingList => "Writing manifest list to image destination".to_owned(),
+        Event::StoringListSignatures => "Storing list signatures".to_owned(),
         _ => return None,
     })
 }

@@ -1,12 +1,14 @@
 mod peeked;
 mod watch;
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use longshore_blob::{BlobError, ChunkSink, ChunkSource, LayerWish, SliceSource, TransferPlan, Transferred, transfer};
-use longshore_types::{BlobInfo, Compression, Descriptor};
+use longshore_types::{BlobInfo, Compression, Descriptor, Digest};
 use tokio_util::sync::CancellationToken;
 
 use crate::destination::{ImageDestination, PendingBlob, Reused};
@@ -32,6 +34,24 @@ pub(crate) struct Shared<'a> {
     pub(crate) reporter: &'a Reporter,
     /// Set when the copy is cancelled or another of its blobs has failed.
     pub(crate) cancel: CancellationToken,
+    /// What the other images of the same copy have moved.
+    pub(crate) moved: &'a MovedBlobs,
+}
+
+/// What a copy has moved so far, by digest in the source and what was to be done to it: the images of a list share layers.
+#[derive(Default)]
+pub(crate) struct MovedBlobs(Mutex<HashMap<(Digest, LayerWish), Transferred>>);
+
+impl MovedBlobs {
+    fn get(&self, job: &BlobJob<'_>) -> Option<Transferred> {
+        let moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.get(&(job.descriptor.digest.clone(), job.wish)).cloned()
+    }
+
+    fn add(&self, job: &BlobJob<'_>, done: &Transferred) {
+        let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.insert((job.descriptor.digest.clone(), job.wish), done.clone());
+    }
 }
 
 /// One blob to be moved.
@@ -83,6 +103,10 @@ impl Shared<'_> {
         });
         if job.kind == BlobKind::Layer && !urls.is_empty() && self.destination.traits().has("foreign-layers") {
             return Ok(self.skipped(job, SkipReason::Foreign));
+        }
+        if let Some(done) = self.moved.get(job) {
+            self.skipped(job, SkipReason::AlreadyExists);
+            return Ok(Outcome::Repeated(Box::new(done)));
         }
         let asked = self.step(self.destination.reuse(&job.info, false)).await?;
         if let Some(reused) = asked.map_err(|error| self.on_destination(job, "looking for", error))? {
@@ -138,6 +162,7 @@ impl Shared<'_> {
             digest: done.digest.clone(),
             size: done.size,
         });
+        self.moved.add(job, &done);
         Ok(Outcome::Moved(Box::new(done)))
     }
 

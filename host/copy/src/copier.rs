@@ -6,13 +6,38 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::CopyError;
 use crate::event::{Events, Reporter};
-use crate::options::{CopyReport, Options};
+use crate::list::{self, AcceptedList};
+use crate::open::{self, AcceptedImage};
+use crate::options::{CopyReport, Instances, Options};
 use crate::policy::SignaturePolicy;
-use crate::transport::Purpose;
+use crate::single;
+use crate::source::ImageSource;
+use crate::transport::{Location, Purpose};
 use crate::transports::{Endpoint, Transports};
-use crate::{open, single};
 
-/// Copies one image.
+/// What an accepted source gives.
+enum Accepted {
+    Image(AcceptedImage),
+    List(AcceptedList),
+}
+
+impl Accepted {
+    fn source(&self) -> &dyn ImageSource {
+        match self {
+            Self::Image(image) => image.source.as_ref(),
+            Self::List(list) => list.source(),
+        }
+    }
+}
+
+/// What all steps of one copy are given.
+pub(crate) struct Work<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) reporter: &'a Reporter,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+/// Copies one image, or the images of a list.
 ///
 /// ```no_run
 /// # async fn example(transports: longshore_copy::Transports, policy: longshore_copy::SignaturePolicy,
@@ -67,17 +92,36 @@ impl Copier {
     async fn run(self, reporter: Reporter, cancel: CancellationToken) -> Result<CopyReport, CopyError> {
         let source_location = self.transports.locate(&self.source, Purpose::Source).await?;
         let destination_location = self.transports.locate(&self.destination, Purpose::Destination).await?;
-        let reading = open::accepted_image(source_location, &self.policy, &self.options.platform);
-        let image = cancel
+        let reading = self.accepted(source_location);
+        let accepted = cancel
             .run_until_cancelled(reading)
             .await
             .ok_or(CopyError::Interrupted)??;
-        let opening = open::destination(destination_location, image.source.identity());
+        let opening = open::destination(destination_location, accepted.source().identity());
         let destination = cancel
             .run_until_cancelled(opening)
             .await
             .ok_or(CopyError::Interrupted)??;
-        single::copy(&image, destination, &self.options, &reporter, &cancel).await
+        let work = Work {
+            options: &self.options,
+            reporter: &reporter,
+            cancel: &cancel,
+        };
+        match &accepted {
+            Accepted::Image(image) => single::copy(image, destination, &work).await,
+            Accepted::List(list) => list::copy(list, destination, &work).await,
+        }
+    }
+
+    /// Reads and judges what is to be copied. After this the destination may be touched.
+    async fn accepted(&self, location: Box<dyn Location>) -> Result<Accepted, CopyError> {
+        let opened = open::source(location).await?;
+        if self.options.instances == Instances::System || !opened.top.is_list() {
+            let image = opened.accept_one(&self.policy, &self.options.platform).await?;
+            return Ok(Accepted::Image(image));
+        }
+        let list = AcceptedList::read(opened, &self.policy, &self.options).await?;
+        Ok(Accepted::List(list))
     }
 }
 

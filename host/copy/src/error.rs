@@ -223,6 +223,23 @@ pub enum CopyError {
         reason: &'static str,
     },
 
+    /// The list would have to change and must not (M-05).
+    #[error(
+        "Manifest list must be converted to type {media_type:?} to be written to {name}, but we cannot modify it: {reason:?}"
+    )]
+    UnmodifiableList {
+        /// The type that the destination needs.
+        media_type: String,
+        /// `transport:reference` of the destination.
+        name: String,
+        /// M-01, M-02 or M-03.
+        reason: &'static str,
+    },
+
+    /// A list has no image for a platform that was asked for (CP-04).
+    #[error("no instances found for platform {0}")]
+    NoInstances(String),
+
     /// No manifest type suits both the request and the destination.
     #[error("{name} does not accept manifests of type {media_type}")]
     ManifestType {
@@ -287,10 +304,13 @@ impl CopyError {
             Self::Mismatch { .. } | Self::DestinationDigest | Self::DiffId { .. } => ErrorKind::InvalidData,
             Self::PolicyFile(error) => error.kind(),
             Self::Rejected(_) | Self::Policy { .. } => ErrorKind::AccessDenied,
-            Self::Signatures { .. } | Self::Unmodifiable { .. } | Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::Signatures { .. }
+            | Self::Unmodifiable { .. }
+            | Self::UnmodifiableList { .. }
+            | Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::ManifestType { .. } | Self::ManifestRejected(_) => ErrorKind::ManifestTypeRejected,
             Self::Interrupted => ErrorKind::Interrupted,
-            Self::Internal(_) => ErrorKind::Other,
+            Self::NoInstances(_) | Self::Internal(_) => ErrorKind::Other,
         }
     }
 }

@@ -42,6 +42,28 @@ pub enum Event {
         /// Why.
         reason: SkipReason,
     },
+    /// CO-08, "Getting image list signatures"; not with removed signatures.
+    ListSignatures,
+    /// CO-08, "Copying N images generated from M images in list".
+    CopyingImages {
+        /// How many will be copied.
+        copied: usize,
+        /// How many the list has.
+        listed: usize,
+    },
+    /// CO-08, "Copying image D (i/n)": the events that follow are about this image.
+    CopyingImage {
+        /// Digest in the source's list.
+        digest: Digest,
+        /// Counted from 1.
+        number: usize,
+        /// How many will be copied.
+        of: usize,
+    },
+    /// CO-08, "Writing manifest list to image destination".
+    WritingList,
+    /// CO-08, "Storing list signatures"; only if there are signatures.
+    StoringListSignatures,
     /// CO-05, "Writing manifest to image destination"; once, also if several types are tried.
     WritingManifest,
     /// CO-07, "Storing signatures"; only if there are signatures.
@@ -85,15 +107,32 @@ impl Events {
 #[derive(Clone, Debug)]
 pub(crate) struct Reporter {
     sender: tokio::sync::mpsc::UnboundedSender<Event>,
+    /// Number of the first blob: each image of a list numbers its own from 0.
+    first: usize,
 }
 
 impl Reporter {
     pub(crate) fn new() -> (Self, Events) {
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-        (Self { sender }, Events { receiver })
+        (Self { sender, first: 0 }, Events { receiver })
     }
 
-    pub(crate) fn send(&self, event: Event) {
+    /// One to the same listener whose blobs count from `first`.
+    pub(crate) fn from_blob(&self, first: usize) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            first,
+        }
+    }
+
+    pub(crate) fn send(&self, mut event: Event) {
+        match &mut event {
+            Event::BlobStarted { blob, .. }
+            | Event::BlobProgress { blob, .. }
+            | Event::BlobDone { blob, .. }
+            | Event::BlobSkipped { blob, .. } => *blob += self.first,
+            _ => {}
+        }
         let _ = self.sender.send(event);
     }
 }

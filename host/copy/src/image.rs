@@ -75,16 +75,24 @@ pub async fn select_instance(
         });
     };
     let descriptor = list.choose(wish).map_err(CopyError::Instance)?;
+    read_instance(source, &top, descriptor).await
+}
+
+/// Reads the image that an entry of the list `top` names, and checks it against that entry's digest, size and media type.
+pub(crate) async fn read_instance(
+    source: &dyn ImageSource,
+    top: &RawManifest,
+    descriptor: &Descriptor,
+) -> Result<SelectedImage, CopyError> {
     let doing = format!("reading manifest {}", descriptor.digest);
     let manifest = source
         .manifest(Some(&descriptor.digest))
         .await
         .map_err(|error| on_source(source, &doing, error))?;
     check_instance(&manifest, descriptor, &source.identity().display())?;
-    let instance = Some(descriptor.digest.clone());
     Ok(SelectedImage {
-        top,
-        instance,
+        top: top.clone(),
+        instance: Some(descriptor.digest.clone()),
         manifest,
     })
 }

@@ -70,6 +70,53 @@ impl TypeChoice<'_> {
     }
 }
 
+/// What decides on the type of a list (MC-03, M-05).
+pub(crate) struct ListChoice<'a> {
+    /// The source's type.
+    pub(crate) source: Kind,
+    /// Media types that the destination accepts, the preferred first; empty: any.
+    pub(crate) accepted: &'a [String],
+    /// What the user demands of the images.
+    pub(crate) format: Option<Kind>,
+    /// Why the list must stay as it is, if it must.
+    pub(crate) unmodifiable: Option<&'static str>,
+    /// The destination, for errors.
+    pub(crate) name: &'a str,
+}
+
+impl ListChoice<'_> {
+    /// The types to try, the preferred first; at least one.
+    pub(crate) fn candidates(&self) -> Result<Vec<Kind>, CopyError> {
+        let accepts =
+            |kind: &Kind| self.accepted.is_empty() || self.accepted.iter().any(|name| name == kind.list_type());
+        let other = match self.source {
+            Kind::Oci => Kind::Docker,
+            Kind::Docker => Kind::Oci,
+        };
+        let mut list = match self.format {
+            Some(format) => vec![format],
+            None => vec![self.source, other],
+        };
+        let wanted = list[0];
+        list.retain(accepts);
+        let Some(first) = list.first().copied() else {
+            return Err(CopyError::ManifestType {
+                name: self.name.to_owned(),
+                media_type: wanted.list_type().to_owned(),
+            });
+        };
+        match self.unmodifiable {
+            Some(reason) if first != self.source => Err(CopyError::UnmodifiableList {
+                media_type: first.list_type().to_owned(),
+                name: self.name.to_owned(),
+                reason,
+            }),
+            Some(_) => Ok(vec![first]),
+            None => Ok(list),
+        }
+    }
+}
+
 /// The kind that a media type of single images belongs to.
 fn image_kind(media_type: &str) -> Option<Kind> {
     Kind::of(media_type).filter(|kind| kind.image_type() == media_type)

@@ -1,7 +1,7 @@
 use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
-use longshore_types::{Digest, ImageConfig, ImageManifest, PlatformWish};
+use longshore_types::{Digest, ImageConfig, ImageManifest, PlatformWish, RawManifest};
 
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, chain};
@@ -22,12 +22,15 @@ pub(crate) struct AcceptedImage {
     pub(crate) signatures: Vec<Vec<u8>>,
 }
 
-/// Opens a source and decides on its image. After this a copy may touch its destination.
-pub(crate) async fn accepted_image(
-    location: Box<dyn Location>,
-    policy: &SignaturePolicy,
-    platform: &PlatformWish,
-) -> Result<AcceptedImage, CopyError> {
+/// An opened source, and what its reference names.
+pub(crate) struct OpenedSource {
+    pub(crate) source: Arc<dyn ImageSource>,
+    pub(crate) name: String,
+    pub(crate) top: RawManifest,
+}
+
+/// Opens a source and reads what its reference names.
+pub(crate) async fn source(location: Box<dyn Location>) -> Result<OpenedSource, CopyError> {
     let name = location.display();
     let failed = |source| CopyError::Open {
         side: Side::Source,
@@ -37,26 +40,47 @@ pub(crate) async fn accepted_image(
     let source: Arc<dyn ImageSource> = location.open_source().await.map_err(failed)?.into();
     let name = source.identity().display();
     let top = read_manifest(source.as_ref()).await?;
-    let selected = select_instance(source.as_ref(), top, platform).await?;
-    let signatures = source
-        .signatures(selected.instance.as_ref())
-        .await
-        .map_err(|error| on_source(source.as_ref(), "reading signatures", error))?;
-    // The manifest is judged before it is parsed in depth: an unaccepted one gets no further (P-04).
-    let config = config_fetcher(&source, &selected);
-    policy.check(source.identity(), &selected, &signatures, config).await?;
-    let manifest = selected.parse(&name)?;
-    let config = read_config(source.as_ref(), &manifest).await?;
-    let diff_ids = diff_ids(&config);
-    Ok(AcceptedImage {
-        source,
-        name,
-        selected,
-        manifest,
-        config: config.into(),
-        diff_ids,
-        signatures,
-    })
+    Ok(OpenedSource { source, name, top })
+}
+
+impl OpenedSource {
+    /// Decides on the single image that is meant. After this a copy may touch its destination.
+    pub(crate) async fn accept_one(
+        &self,
+        policy: &SignaturePolicy,
+        platform: &PlatformWish,
+    ) -> Result<AcceptedImage, CopyError> {
+        let selected = select_instance(self.source.as_ref(), self.top.clone(), platform).await?;
+        self.accept(policy, selected).await
+    }
+
+    /// Judges an image and reads what a copy needs to know of it.
+    pub(crate) async fn accept(
+        &self,
+        policy: &SignaturePolicy,
+        selected: SelectedImage,
+    ) -> Result<AcceptedImage, CopyError> {
+        let source = &self.source;
+        let signatures = source
+            .signatures(selected.instance.as_ref())
+            .await
+            .map_err(|error| on_source(source.as_ref(), "reading signatures", error))?;
+        // The manifest is judged before it is parsed in depth: an unaccepted one gets no further (P-04).
+        let config = config_fetcher(source, &selected);
+        policy.check(source.identity(), &selected, &signatures, config).await?;
+        let manifest = selected.parse(&self.name)?;
+        let config = read_config(source.as_ref(), &manifest).await?;
+        let diff_ids = diff_ids(&config);
+        Ok(AcceptedImage {
+            source: Arc::clone(source),
+            name: self.name.clone(),
+            selected,
+            manifest,
+            config: config.into(),
+            diff_ids,
+            signatures,
+        })
+    }
 }
 
 /// Reads the config for an evaluator that asks, on a thread of its own.

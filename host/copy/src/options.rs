@@ -1,16 +1,33 @@
 use std::num::NonZeroUsize;
 
 use longshore_blob::LayerWish;
-use longshore_types::{Digest, Kind, PlatformWish};
+use longshore_types::{Digest, Kind, Platform, PlatformWish};
 
 /// Layers in flight at a time if nobody says otherwise (PI-01).
 pub const DEFAULT_PARALLEL: NonZeroUsize = NonZeroUsize::new(6).unwrap();
 
-/// How one image is copied.
+/// Which images of a list are copied; without effect on a source that is no list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Instances {
+    /// The one for [`Options::platform`], without its list.
+    #[default]
+    System,
+    /// Every one, and the list (CP-02).
+    All,
+    /// Only the list itself (CP-03).
+    ListOnly,
+    /// Those for these platforms, and the list with all of its entries (CP-04). A platform without a variant means every
+    /// variant.
+    Platforms(Vec<Platform>),
+}
+
+/// How an image is copied.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The platform whose instance is taken from a list.
     pub platform: PlatformWish,
+    /// Which images of a list are taken.
+    pub instances: Instances,
     /// The only manifest type to write (CP-09); none: the source's, or what the destination needs.
     pub format: Option<Kind>,
     /// Leave the source's signatures behind (CP-11).
@@ -27,6 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             platform: PlatformWish::running(),
+            instances: Instances::System,
             format: None,
             remove_signatures: false,
             preserve_digests: false,
@@ -43,9 +61,11 @@ pub struct CopyReport {
     pub source: String,
     /// `transport:reference` that was written.
     pub destination: String,
-    /// Digest of the manifest as written (`--digestfile`).
+    /// Images whose manifests were written; 0 if only a list was.
+    pub images: usize,
+    /// Digest of the manifest or list as written (`--digestfile`).
     pub manifest_digest: Digest,
-    /// Media type of the manifest as written.
+    /// Media type of the manifest or list as written.
     pub manifest_type: String,
     /// Blobs whose bytes were moved, the config included.
     pub blobs_copied: usize,
@@ -55,4 +75,15 @@ pub struct CopyReport {
     pub blobs_reused: usize,
     /// Their bytes, as the source's manifest says.
     pub bytes_reused: u64,
+}
+
+impl CopyReport {
+    /// Adds what the copy of one image of the same list did.
+    pub(crate) fn add(&mut self, one: &Self) {
+        self.images += one.images;
+        self.blobs_copied += one.blobs_copied;
+        self.bytes_copied += one.bytes_copied;
+        self.blobs_reused += one.blobs_reused;
+        self.bytes_reused += one.bytes_reused;
+    }
 }

@@ -2,13 +2,13 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use longshore_blob::LayerWish;
-use longshore_types::{Algorithm, Descriptor, ErrorKind, Kind, RawManifest};
-use tokio_util::sync::CancellationToken;
+use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, Kind, RawManifest};
 
-use crate::blob::{BlobJob, Outcome, Shared};
+use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared};
+use crate::copier::Work;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError};
-use crate::event::{BlobKind, Event, Reporter};
+use crate::event::{BlobKind, Event};
 use crate::layers::{LayerPlan, copy_layers, updated};
 use crate::manifest_types::{TypeChoice, render};
 use crate::open::AcceptedImage;
@@ -21,49 +21,115 @@ const SETTLE_GRACE: Duration = Duration::from_secs(5);
 pub(crate) async fn copy(
     image: &AcceptedImage,
     destination: Box<dyn ImageDestination>,
-    options: &Options,
-    reporter: &Reporter,
-    cancel: &CancellationToken,
+    work: &Work<'_>,
 ) -> Result<CopyReport, CopyError> {
+    let placed = Placed::Alone;
+    let stored = store(image, destination.as_ref(), work, &placed).await;
+    let (manifest, report) = settled(stored, destination.as_ref(), work).await?;
+    commit(destination, &manifest).await?;
+    Ok(report)
+}
+
+/// What an image is in its destination.
+pub(crate) enum Placed<'a> {
+    /// All there is.
+    Alone,
+    /// One of a list's.
+    InList {
+        /// Why no instance may change, if the list may not (M-05).
+        unmodifiable: Option<&'static str>,
+        /// What was moved for the images before this one.
+        moved: &'a MovedBlobs,
+    },
+}
+
+/// Does all that makes an image complete but not yet visible. Gives the manifest as it was written.
+pub(crate) async fn store(
+    image: &AcceptedImage,
+    destination: &dyn ImageDestination,
+    work: &Work<'_>,
+    placed: &Placed<'_>,
+) -> Result<(RawManifest, CopyReport), CopyError> {
     let name = destination.identity().display();
+    let alone = MovedBlobs::default();
     let shared = Shared {
         source: image.source.as_ref(),
-        destination: destination.as_ref(),
+        destination,
         source_name: &image.name,
         destination_name: &name,
-        reporter,
-        cancel: cancel.child_token(),
+        reporter: work.reporter,
+        cancel: work.cancel.child_token(),
+        moved: match placed {
+            Placed::Alone => &alone,
+            Placed::InList { moved, .. } => moved,
+        },
     };
-    let stored = Single { image, options, shared }.store().await;
+    let options = work.options;
+    let single = Single {
+        image,
+        options,
+        shared,
+        placed,
+    };
+    single.store().await
+}
+
+/// Waits for a destination that failed to clean up, and tells a copy that was cancelled from one that failed.
+pub(crate) async fn settled<T>(
+    stored: Result<T, CopyError>,
+    destination: &dyn ImageDestination,
+    work: &Work<'_>,
+) -> Result<T, CopyError> {
     if stored.is_err() {
         // Whatever does not end by then is beyond help.
         let _ = tokio::time::timeout(SETTLE_GRACE, destination.settle()).await;
     }
-    let (manifest, report) = match stored {
-        Err(_) if cancel.is_cancelled() => return Err(CopyError::Interrupted),
-        stored => stored?,
-    };
-    // From here on the image becomes visible; to stop half-way would help nobody.
-    let committed = destination.commit(&manifest).await;
+    match stored {
+        Err(_) if work.cancel.is_cancelled() => Err(CopyError::Interrupted),
+        stored => stored,
+    }
+}
+
+/// Makes visible what was stored. To stop half-way would help nobody, so this is not cancelled.
+pub(crate) async fn commit(destination: Box<dyn ImageDestination>, top: &RawManifest) -> Result<(), CopyError> {
+    let name = destination.identity().display();
+    let committed = destination.commit(top).await;
     committed.map_err(|source| CopyError::Transport {
         side: Side::Destination,
         name,
         doing: "committing image".into(),
         source,
-    })?;
-    Ok(report)
+    })
+}
+
+/// M-01.
+pub(crate) const WOULD_INVALIDATE: &str = "Would invalidate signatures";
+
+/// Why what the reference names must not change (M-02, M-03).
+pub(crate) fn unmodifiable_by_request(destination: &dyn ImageDestination, options: &Options) -> Option<&'static str> {
+    let reference = destination.identity().docker_reference.as_ref();
+    if reference.is_some_and(|reference| reference.digest().is_some()) {
+        Some("Destination specifies a digest")
+    } else if options.preserve_digests {
+        Some("Instructed to preserve digests")
+    } else {
+        None
+    }
 }
 
 struct Single<'a> {
     image: &'a AcceptedImage,
     options: &'a Options,
     shared: Shared<'a>,
+    placed: &'a Placed<'a>,
 }
 
 impl Single<'_> {
     /// Everything but the last step.
     async fn store(&self) -> Result<(RawManifest, CopyReport), CopyError> {
-        self.check_destination_digest()?;
+        if let Placed::Alone = self.placed {
+            check_destination_digest(self.shared.destination, &self.image.selected.manifest)?;
+        }
         let keeps_signatures = self.check_signatures()?;
         let unmodifiable = self.unmodifiable(keeps_signatures);
         let candidates = self.candidates(unmodifiable)?;
@@ -77,21 +143,10 @@ impl Single<'_> {
         })?;
         let written = self.write_manifest(&candidates, changed.as_deref()).await?;
         if keeps_signatures {
-            self.store_signatures().await?;
+            self.store_signatures(self.instance(&written).as_ref()).await?;
         }
         let report = self.report(&written, &outcomes, &config);
         Ok((written, report))
-    }
-
-    /// P-05: what a destination by digest will hold is known before anything is written.
-    fn check_destination_digest(&self) -> Result<(), CopyError> {
-        let reference = self.shared.destination.identity().docker_reference.as_ref();
-        match reference.and_then(|reference| reference.digest()) {
-            Some(digest) if self.image.selected.manifest.digest(digest.algorithm()) != *digest => {
-                Err(CopyError::DestinationDigest)
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Whether signatures are copied (P-06).
@@ -104,36 +159,16 @@ impl Single<'_> {
             return Ok(false);
         }
         self.shared.reporter.send(Event::CheckingSignatureSupport);
-        let traits = self.shared.destination.traits();
-        if traits.has("signatures") {
-            return Ok(true);
-        }
-        let own_words = traits.signatures_refused.clone();
-        let transport = &self.shared.destination.identity().transport;
-        let reason = own_words.unwrap_or_else(|| TransportError::unsupported(transport, "signatures").to_string());
-        Err(CopyError::Signatures {
-            name: self.shared.destination_name.to_owned(),
-            reason,
-        })
+        check_signature_support(self.shared.destination)?;
+        Ok(true)
     }
 
-    /// Why not a byte of the manifest may change (M-01 to M-03).
+    /// Why not a byte of the manifest may change (M-01 to M-03, M-05).
     fn unmodifiable(&self, keeps_signatures: bool) -> Option<&'static str> {
-        let by_digest = self
-            .shared
-            .destination
-            .identity()
-            .docker_reference
-            .as_ref()
-            .is_some_and(|reference| reference.digest().is_some());
-        if keeps_signatures {
-            Some("Would invalidate signatures")
-        } else if by_digest {
-            Some("Destination specifies a digest")
-        } else if self.options.preserve_digests {
-            Some("Instructed to preserve digests")
-        } else {
-            None
+        match self.placed {
+            _ if keeps_signatures => Some(WOULD_INVALIDATE),
+            Placed::InList { unmodifiable, .. } => *unmodifiable,
+            Placed::Alone => unmodifiable_by_request(self.shared.destination, self.options),
         }
     }
 
@@ -194,10 +229,7 @@ impl Single<'_> {
                 Err(error) => return Err(error),
             }
         }
-        match (attempts.len(), attempts.pop()) {
-            (1, Some((_, only))) => Err(only),
-            (_, last) => Err(CopyError::ManifestRejected(attempts.into_iter().chain(last).collect())),
-        }
+        none_accepted(attempts)
     }
 
     async fn put_manifest(&self, kind: Kind, layers: Option<&[Descriptor]>) -> Result<RawManifest, CopyError> {
@@ -208,17 +240,28 @@ impl Single<'_> {
         })?;
         let put = self
             .shared
-            .step(self.shared.destination.put_manifest(&manifest, None))
+            .step(
+                self.shared
+                    .destination
+                    .put_manifest(&manifest, self.instance(&manifest).as_ref()),
+            )
             .await?;
         put.map_err(|error| self.on_destination("writing manifest", error))?;
         Ok(manifest)
     }
 
-    async fn store_signatures(&self) -> Result<(), CopyError> {
+    /// The digest by which a list will name the manifest; none without a list.
+    fn instance(&self, written: &RawManifest) -> Option<Digest> {
+        let named = self.image.selected.instance.as_ref();
+        let algorithm = named.map_or(Algorithm::Sha256, Digest::algorithm);
+        matches!(self.placed, Placed::InList { .. }).then(|| written.digest(algorithm))
+    }
+
+    async fn store_signatures(&self, instance: Option<&Digest>) -> Result<(), CopyError> {
         self.shared.reporter.send(Event::StoringSignatures);
         let stored = self
             .shared
-            .step(self.shared.destination.put_signatures(&self.image.signatures, None))
+            .step(self.shared.destination.put_signatures(&self.image.signatures, instance))
             .await?;
         stored.map_err(|error| self.on_destination("storing signatures", error))
     }
@@ -236,6 +279,7 @@ impl Single<'_> {
         let mut report = CopyReport {
             source: self.image.name.clone(),
             destination: self.shared.destination_name.to_owned(),
+            images: 1,
             manifest_digest: written.digest(Algorithm::Sha256),
             manifest_type: written.media_type().to_owned(),
             blobs_copied: 0,
@@ -266,7 +310,40 @@ impl Single<'_> {
     }
 }
 
+/// The error for a manifest that was refused as every type (P-12).
+pub(crate) fn none_accepted<T>(mut attempts: Vec<(String, CopyError)>) -> Result<T, CopyError> {
+    match (attempts.len(), attempts.pop()) {
+        (1, Some((_, only))) => Err(only),
+        (_, last) => Err(CopyError::ManifestRejected(attempts.into_iter().chain(last).collect())),
+    }
+}
+
+/// P-06.
+pub(crate) fn check_signature_support(destination: &dyn ImageDestination) -> Result<(), CopyError> {
+    let traits = destination.traits();
+    if traits.has("signatures") {
+        return Ok(());
+    }
+    let identity = destination.identity();
+    let own_words = traits.signatures_refused.clone();
+    let reason =
+        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string());
+    Err(CopyError::Signatures {
+        name: identity.display(),
+        reason,
+    })
+}
+
+/// P-05: what a destination by digest will hold is known before anything is written.
+pub(crate) fn check_destination_digest(destination: &dyn ImageDestination, top: &RawManifest) -> Result<(), CopyError> {
+    let reference = destination.identity().docker_reference.as_ref();
+    match reference.and_then(|reference| reference.digest()) {
+        Some(digest) if top.digest(digest.algorithm()) != *digest => Err(CopyError::DestinationDigest),
+        _ => Ok(()),
+    }
+}
+
 /// A conversion that is impossible does not keep the next type from being tried.
-fn may_try_next(error: &CopyError) -> bool {
+pub(crate) fn may_try_next(error: &CopyError) -> bool {
     matches!(error, CopyError::Convert { .. }) || error.kind() == ErrorKind::ManifestTypeRejected
 }

@@ -1,4 +1,4 @@
-//! `copy`: moves one image from one place to another.
+//! `copy`: moves one image, or the images of a list, from one place to another.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Options};
 use longshore_types::{ImageName, Kind};
 
-use crate::args::{AccessArgs, Destination, PluginChoice, Source, UsageError, parse_uint};
+use crate::args::{AccessArgs, Destination, InstanceArgs, PluginChoice, Source, UsageError, parse_uint};
 use crate::printer::{Level, Printer, Report};
 use crate::progress::Progress;
 use crate::quote::quoted;
@@ -41,6 +41,10 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "N", value_parser = parse_uint)]
     image_parallel_copies: Option<usize>,
 
+    /// Fail rather than change a digest
+    #[arg(long)]
+    preserve_digests: bool,
+
     /// Suppress output information when copying images
     #[arg(long, short)]
     quiet: bool,
@@ -52,6 +56,9 @@ pub(crate) struct CopyArgs {
     /// Require HTTPS and verify certificates on both sides (deprecated, F-14)
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
     pub(crate) tls_verify: Option<bool>,
+
+    #[command(flatten)]
+    instances: InstanceArgs,
 
     #[command(flatten)]
     pub(crate) source: AccessArgs<Source>,
@@ -70,7 +77,7 @@ struct Prepared {
     digestfile: Option<PathBuf>,
 }
 
-/// Copies one image; a signal ends the copy in good order.
+/// Copies an image or a list; a signal ends the copy in good order.
 pub(crate) async fn run(
     args: CopyArgs,
     settings: &Settings,
@@ -93,6 +100,7 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
     let [source, destination] = args.images.as_slice() else {
         return Err(UsageError::with_help_of("copy", "Exactly two arguments expected").into());
     };
+    let instances = args.instances.instances()?;
     if args.tls_verify.is_some() {
         printer.message(
             Level::Warning,
@@ -121,8 +129,10 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
     let parallel = args.image_parallel_copies.and_then(NonZeroUsize::new);
     let options = Options {
         platform: settings.platform.clone(),
+        instances,
         format: args.format.as_deref().map(parse_format).transpose()?,
         remove_signatures: args.remove_signatures,
+        preserve_digests: args.preserve_digests,
         parallel: parallel.unwrap_or(DEFAULT_PARALLEL),
         ..Options::default()
     };
