@@ -1,6 +1,7 @@
 //! The command line as typed: which command with which flags.
 
 mod access;
+mod compression;
 mod conventions;
 mod global;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use access::{AccessArgs, Destination, Image, Repository, Source};
+pub(crate) use compression::CompressionArgs;
 pub(crate) use conventions::parse_uint;
 pub(crate) use global::{GlobalArgs, PluginChoice};
 pub(crate) use usage::UsageError;

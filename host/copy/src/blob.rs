@@ -1,15 +1,21 @@
 mod peeked;
+mod precomputed;
 mod watch;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_blob::{BlobError, ChunkSink, ChunkSource, LayerWish, SliceSource, TransferPlan, Transferred, transfer};
-use longshore_types::{BlobInfo, Compression, Descriptor};
+use longshore_blob::{
+    BlobError, Change, ChunkSink, ChunkSource, LayerWish, SliceSource, TransferPlan, Transferred, transfer,
+};
+use longshore_types::{BlobInfo, Compression, Descriptor, Digest};
 use tokio_util::sync::CancellationToken;
 
-use crate::destination::{ImageDestination, PendingBlob, Reused};
+use crate::blob_info_cache::BlobInfoCache;
+use crate::compression::CompressionOptions;
+use crate::destination::{ImageDestination, PendingBlob};
 use crate::error::{CopyError, Side, TransportError};
 use crate::event::{BlobKind, Event, Reporter, SkipReason};
 use crate::source::{Body, ImageSource};
@@ -30,6 +36,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) source_name: &'a str,
     pub(crate) destination_name: &'a str,
     pub(crate) reporter: &'a Reporter,
+    pub(crate) compression: &'a CompressionOptions,
+    pub(crate) cache: &'a Arc<dyn BlobInfoCache>,
     /// Set when the copy is cancelled or another of its blobs has failed.
     pub(crate) cancel: CancellationToken,
 }
@@ -43,6 +51,8 @@ pub(crate) struct BlobJob<'a> {
     /// The same with all that is known about it.
     pub(crate) info: BlobInfo,
     pub(crate) wish: LayerWish,
+    /// Whether the manifest to be written can name it if it is compressed with zstd.
+    pub(crate) zstd: bool,
     /// The bytes, if they are at hand; none: asked of the source.
     pub(crate) bytes: Option<Bytes>,
 }
@@ -52,18 +62,51 @@ pub(crate) struct BlobJob<'a> {
 pub(crate) enum Outcome {
     /// Its bytes were moved.
     Moved(Box<Transferred>),
-    /// Its bytes were moved at another position of the same image.
-    Repeated(Box<Transferred>),
+    /// What it became at another position of the same image.
+    Repeated(Box<Stored>),
+    /// The destination had another blob with the same content.
+    Substituted(Box<Stored>),
     /// No bytes were moved.
     Skipped,
 }
 
+/// A layer as the destination has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) compression: Compression,
+    /// The digest of its content, if this copy has read it.
+    pub(crate) seen_diff_id: Option<Digest>,
+}
+
+impl From<&Transferred> for Stored {
+    fn from(done: &Transferred) -> Self {
+        Self {
+            digest: done.digest.clone(),
+            size: done.size,
+            compression: done.compression,
+            seen_diff_id: done.diff_id.clone(),
+        }
+    }
+}
+
 impl Outcome {
-    /// What the transfer saw, if there was one.
-    pub(crate) fn transferred(&self) -> Option<&Transferred> {
+    /// How the blob is stored, if that is not just as the source has it.
+    pub(crate) fn stored(&self) -> Option<Stored> {
         match self {
-            Self::Moved(done) | Self::Repeated(done) => Some(done),
+            Self::Moved(done) => Some(Stored::from(done.as_ref())),
+            Self::Repeated(stored) | Self::Substituted(stored) => Some(stored.as_ref().clone()),
             Self::Skipped => None,
+        }
+    }
+
+    /// The digest of the uncompressed bytes that passed.
+    pub(crate) fn seen_diff_id(&self) -> Option<&Digest> {
+        match self {
+            Self::Moved(done) => done.diff_id.as_ref(),
+            Self::Substituted(stored) => stored.seen_diff_id.as_ref(),
+            Self::Repeated(_) | Self::Skipped => None,
         }
     }
 }
@@ -84,17 +127,8 @@ impl Shared<'_> {
         if job.kind == BlobKind::Layer && !urls.is_empty() && self.destination.traits().has("foreign-layers") {
             return Ok(self.skipped(job, SkipReason::Foreign));
         }
-        let asked = self.step(self.destination.reuse(&job.info, false)).await?;
-        if let Some(reused) = asked.map_err(|error| self.on_destination(job, "looking for", error))? {
-            if holds(&reused, job.descriptor) {
-                let reason = if reused.mounted {
-                    SkipReason::Mounted
-                } else {
-                    SkipReason::AlreadyExists
-                };
-                return Ok(self.skipped(job, reason));
-            }
-            tracing::warn!(%digest, "the blob at the destination has another size than the manifest says and is written again");
+        if let Some(found) = self.find(job).await? {
+            return Ok(found);
         }
         match self.move_blob(job).await {
             Err(CopyError::Transport {
@@ -109,20 +143,38 @@ impl Shared<'_> {
     async fn move_blob(&self, job: &BlobJob<'_>) -> Result<Outcome, CopyError> {
         let mut info = job.info.clone();
         let mut body = self.body(job, &info).await?;
+        let plan = self.compression.plan(job.descriptor, job.wish);
         if job.wish != LayerWish::Preserve {
             let (source, compression) = self.peek(job, body.source).await?;
             body.source = source;
-            if changes(job.wish, compression) {
+            if plan.change(compression) != Change::Keep {
+                if let Some(folder) = &self.compression.precompute_in {
+                    return self.precomputed(job, body.source, plan, folder).await;
+                }
                 info.digest = None;
                 info.size = None;
             }
         }
-        let begun = self.patiently(self.destination.begin_blob(&info)).await?;
+        match self.store(job, &info, body.source, plan).await? {
+            Some(done) => Ok(Outcome::Moved(Box::new(done))),
+            None => Ok(self.skipped(job, SkipReason::AlreadyExists)),
+        }
+    }
+
+    /// Moves bytes to the destination; none if it turns out to have them.
+    async fn store(
+        &self,
+        job: &BlobJob<'_>,
+        info: &BlobInfo,
+        source: Box<dyn ChunkSource>,
+        plan: TransferPlan,
+    ) -> Result<Option<Transferred>, CopyError> {
+        let begun = self.patiently(self.destination.begin_blob(info)).await?;
         let Some(PendingBlob { sink, publish }) = begun.map_err(|error| self.on_destination(job, "writing", error))?
         else {
-            return Ok(self.skipped(job, SkipReason::AlreadyExists));
+            return Ok(None);
         };
-        let done = match self.transfer(job, body.source, sink).await {
+        let done = match self.transfer(job, source, sink, plan).await {
             Ok(done) => done,
             Err(error) => {
                 let cause = tokio::time::timeout(ABORT_GRACE, publish.abort())
@@ -138,7 +190,7 @@ impl Shared<'_> {
             digest: done.digest.clone(),
             size: done.size,
         });
-        Ok(Outcome::Moved(Box::new(done)))
+        Ok(Some(done))
     }
 
     async fn body(&self, job: &BlobJob<'_>, info: &BlobInfo) -> Result<Body, CopyError> {
@@ -180,9 +232,8 @@ impl Shared<'_> {
         job: &BlobJob<'_>,
         source: Box<dyn ChunkSource>,
         mut sink: Box<dyn ChunkSink>,
+        plan: TransferPlan,
     ) -> Result<Transferred, BlobError> {
-        let Descriptor { digest, size, .. } = job.descriptor;
-        let plan = TransferPlan::verify(digest.clone(), Some(*size)).with_wish(job.wish);
         let watch = Watch::new(job.number, self.reporter.clone(), self.cancel.clone());
         // The sink ends with the thread: its file handles are closed before anything is published.
         let moving = tokio::task::spawn_blocking(move || transfer(source, sink.as_mut(), &plan, &watch));
@@ -194,7 +245,7 @@ impl Shared<'_> {
     }
 
     /// Awaits a thread's end.
-    async fn thread<T>(&self, handle: tokio::task::JoinHandle<T>) -> Result<T, CopyError> {
+    pub(crate) async fn thread<T>(&self, handle: tokio::task::JoinHandle<T>) -> Result<T, CopyError> {
         self.patiently(handle)
             .await?
             .map_err(|error| CopyError::Internal(error.to_string()))
@@ -221,7 +272,7 @@ impl Shared<'_> {
             .ok_or(CopyError::Interrupted)
     }
 
-    fn skipped(&self, job: &BlobJob<'_>, reason: SkipReason) -> Outcome {
+    pub(crate) fn skipped(&self, job: &BlobJob<'_>, reason: SkipReason) -> Outcome {
         self.reporter.send(Event::BlobSkipped {
             blob: job.number,
             reason,
@@ -229,7 +280,7 @@ impl Shared<'_> {
         Outcome::Skipped
     }
 
-    fn on_destination(&self, job: &BlobJob<'_>, doing: &str, source: TransportError) -> CopyError {
+    pub(crate) fn on_destination(&self, job: &BlobJob<'_>, doing: &str, source: TransportError) -> CopyError {
         CopyError::Transport {
             side: Side::Destination,
             name: self.destination_name.to_owned(),
@@ -286,19 +337,5 @@ impl Shared<'_> {
             doing: format!("reading blob {}", job.descriptor.digest),
             source,
         }
-    }
-}
-
-/// Whether what the destination has is the blob that the manifest names.
-fn holds(reused: &Reused, named: &Descriptor) -> bool {
-    reused.info.digest.as_ref() == Some(&named.digest) && reused.info.size == Some(named.size)
-}
-
-/// Whether a blob of this compression will leave with other bytes than it came with.
-fn changes(wish: LayerWish, compression: Compression) -> bool {
-    match wish {
-        LayerWish::Preserve => false,
-        LayerWish::Compress => compression == Compression::None,
-        LayerWish::Decompress => compression != Compression::None,
     }
 }

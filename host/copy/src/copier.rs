@@ -1,9 +1,11 @@
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::blob_info_cache::{BlobInfoCache, MemoryCache};
 use crate::error::CopyError;
 use crate::event::{Events, Reporter};
 use crate::options::{CopyReport, Options};
@@ -28,6 +30,7 @@ pub struct Copier {
     destination: Endpoint,
     policy: SignaturePolicy,
     options: Options,
+    cache: Arc<dyn BlobInfoCache>,
 }
 
 impl Copier {
@@ -39,6 +42,7 @@ impl Copier {
             destination,
             policy,
             options: Options::default(),
+            cache: Arc::new(MemoryCache::default()),
         }
     }
 
@@ -46,6 +50,13 @@ impl Copier {
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Sets what remembers blobs from copy to copy (BR-04); without it every copy starts with nothing.
+    #[must_use]
+    pub fn blob_info_cache(mut self, cache: Arc<dyn BlobInfoCache>) -> Self {
+        self.cache = cache;
         self
     }
 
@@ -77,7 +88,7 @@ impl Copier {
             .run_until_cancelled(opening)
             .await
             .ok_or(CopyError::Interrupted)??;
-        single::copy(&image, destination, &self.options, &reporter, &cancel).await
+        single::copy(&image, destination, &self.options, &self.cache, &reporter, &cancel).await
     }
 }
 

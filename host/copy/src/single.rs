@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_blob::LayerWish;
@@ -6,6 +7,7 @@ use longshore_types::{Algorithm, Descriptor, ErrorKind, Kind, RawManifest};
 use tokio_util::sync::CancellationToken;
 
 use crate::blob::{BlobJob, Outcome, Shared};
+use crate::blob_info_cache::BlobInfoCache;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError};
 use crate::event::{BlobKind, Event, Reporter};
@@ -22,6 +24,7 @@ pub(crate) async fn copy(
     image: &AcceptedImage,
     destination: Box<dyn ImageDestination>,
     options: &Options,
+    cache: &Arc<dyn BlobInfoCache>,
     reporter: &Reporter,
     cancel: &CancellationToken,
 ) -> Result<CopyReport, CopyError> {
@@ -32,6 +35,8 @@ pub(crate) async fn copy(
         source_name: &image.name,
         destination_name: &name,
         reporter,
+        compression: &options.compression,
+        cache,
         cancel: cancel.child_token(),
     };
     let stored = Single { image, options, shared }.store().await;
@@ -69,7 +74,7 @@ impl Single<'_> {
         let candidates = self.candidates(unmodifiable)?;
 
         let layers = &self.image.manifest.layers;
-        let outcomes = copy_layers(&self.shared, &self.layer_plan(unmodifiable)).await?;
+        let outcomes = copy_layers(&self.shared, &self.layer_plan(unmodifiable, &candidates)).await?;
         let config = self.copy_config(layers.len()).await?;
         let changed = updated(layers, &outcomes).map_err(|error| CopyError::Convert {
             media_type: self.image.manifest.media_type().to_owned(),
@@ -79,6 +84,7 @@ impl Single<'_> {
         if keeps_signatures {
             self.store_signatures().await?;
         }
+        self.shared.remember(layers, &outcomes).await;
         let report = self.report(&written, &outcomes, &config);
         Ok((written, report))
     }
@@ -142,13 +148,14 @@ impl Single<'_> {
             source: self.image.manifest.kind,
             accepted: &self.shared.destination.traits().manifest_types,
             format: self.options.format,
+            needs_oci: self.options.compression.needs_oci(),
             unmodifiable,
             name: self.shared.destination_name,
         };
         choice.candidates()
     }
 
-    fn layer_plan(&self, unmodifiable: Option<&'static str>) -> LayerPlan<'_> {
+    fn layer_plan(&self, unmodifiable: Option<&'static str>, candidates: &[Kind]) -> LayerPlan<'_> {
         let traits = self.shared.destination.traits();
         let wish = match unmodifiable {
             Some(_) => LayerWish::Preserve,
@@ -162,6 +169,7 @@ impl Single<'_> {
         LayerPlan {
             image: &self.image.manifest,
             wish,
+            zstd: candidates.first() == Some(&Kind::Oci),
             parallel,
             diff_ids: &self.image.diff_ids,
         }
@@ -174,6 +182,7 @@ impl Single<'_> {
             descriptor: &self.image.manifest.config,
             info: self.image.manifest.config_info(),
             wish: LayerWish::Preserve,
+            zstd: false,
             bytes: Some(self.image.config.clone()),
         };
         self.shared.copy_blob(&job).await
@@ -256,7 +265,7 @@ impl Single<'_> {
                     report.blobs_copied += 1;
                     report.bytes_copied += moved.source_size;
                 }
-                Outcome::Repeated(_) | Outcome::Skipped => {
+                Outcome::Repeated(_) | Outcome::Substituted(_) | Outcome::Skipped => {
                     report.blobs_reused += 1;
                     report.bytes_reused += blob.size;
                 }
