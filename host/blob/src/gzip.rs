@@ -30,6 +30,14 @@ impl GzipLevel {
         (1..=9).contains(&level).then_some(Self(level))
     }
 
+    /// The level that `--dest-compress-level` means (CP-26): 1 to 9, and -1 for the usual one. `None` for anything else.
+    pub fn from_option(level: i64) -> Option<Self> {
+        match level {
+            -1 => Some(Self::default()),
+            level => u32::try_from(level).ok().and_then(Self::new),
+        }
+    }
+
     /// The level as gzip counts it.
     pub fn get(self) -> u32 {
         self.0

@@ -8,6 +8,7 @@
 //! Everything here is synchronous and meant for a thread that may block. No asynchronous runtime is needed.
 
 mod chunk;
+mod compressor;
 mod decompress;
 mod detect;
 mod durability;
@@ -26,9 +27,12 @@ mod plan;
 mod pool;
 mod positional;
 mod read_source;
+mod tapped;
 mod transfer;
+mod zstandard;
 
 pub use chunk::{CHUNK_SIZE, ChunkReader, ChunkSink, ChunkSource};
+pub use compressor::{Change, Compressor};
 pub use decompress::{DecompressionBomb, decompress};
 pub use detect::{DETECT_LENGTH, detect};
 pub use durability::Durability;
@@ -41,3 +45,4 @@ pub use observer::Observer;
 pub use plan::{LayerWish, TransferPlan, Transferred};
 pub use read_source::ReadSource;
 pub use transfer::transfer;
+pub use zstandard::{ZstdLevel, ZstdSink};

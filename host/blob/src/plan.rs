@@ -5,7 +5,7 @@ use std::thread;
 
 use longshore_types::{Algorithm, Compression, Digest};
 
-use crate::gzip::GzipLevel;
+use crate::compressor::{Change, Compressor};
 
 /// What a destination wishes to happen to a layer's compression (LC-02 to LC-04).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub enum LayerWish {
     /// The bytes stay as they are.
     #[default]
     Preserve,
-    /// An uncompressed layer is compressed with gzip; a compressed one stays as it is.
+    /// An uncompressed layer is compressed; a compressed one stays as it is unless another format is demanded.
     Compress,
     /// A compressed layer is decompressed.
     Decompress,
@@ -32,10 +32,13 @@ pub struct TransferPlan {
     pub wish: LayerWish,
     /// The algorithm of a digest that no `expected_digest` fixes, and always that of a transformed blob.
     pub algorithm: Algorithm,
-    /// How hard gzip tries.
-    pub gzip_level: GzipLevel,
+    /// What compresses a blob that is to be compressed.
+    pub compressor: Compressor,
+    /// With the wish to compress: a blob that is compressed in another format than the compressor's is compressed anew
+    /// (LC-05).
+    pub recompress: bool,
     /// How many threads may compress one blob.
-    pub gzip_threads: NonZeroUsize,
+    pub threads: NonZeroUsize,
 }
 
 impl Default for TransferPlan {
@@ -45,8 +48,9 @@ impl Default for TransferPlan {
             expected_size: None,
             wish: LayerWish::Preserve,
             algorithm: Algorithm::Sha256,
-            gzip_level: GzipLevel::default(),
-            gzip_threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            compressor: Compressor::default(),
+            recompress: false,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
     }
 }
@@ -65,6 +69,17 @@ impl TransferPlan {
     #[must_use]
     pub fn with_wish(self, wish: LayerWish) -> Self {
         Self { wish, ..self }
+    }
+
+    /// What will become of a blob with this compression (LC-02 to LC-05).
+    pub fn change(&self, found: Compression) -> Change {
+        match (self.wish, found) {
+            (LayerWish::Preserve, _) | (LayerWish::Decompress, Compression::None) => Change::Keep,
+            (LayerWish::Decompress, _) => Change::Decompress,
+            (LayerWish::Compress, Compression::None) => Change::Compress,
+            (LayerWish::Compress, found) if self.recompress && found != self.compressor.format() => Change::Recompress,
+            (LayerWish::Compress, _) => Change::Keep,
+        }
     }
 }
 

@@ -5,14 +5,15 @@ use std::io;
 use longshore_types::{Algorithm, Compression, Digest};
 
 use crate::chunk::{ChunkReader, ChunkSink, ChunkSource};
+use crate::compressor::Change;
 use crate::decompress::decompress;
 use crate::error::BlobError;
-use crate::gzip::GzipSink;
 use crate::inlet::{HashedInlet, Inlet};
 use crate::observer::Observer;
 use crate::outlet::Outlet;
-use crate::plan::{LayerWish, TransferPlan, Transferred};
+use crate::plan::{TransferPlan, Transferred};
 use crate::read_source::ReadSource;
+use crate::tapped::Tapped;
 
 /// Moves one blob from `source` to `sink` and finishes the sink.
 ///
@@ -21,7 +22,7 @@ use crate::read_source::ReadSource;
 /// wish and the blob's magic bytes ask for it, and what the sink takes is hashed; bytes that stay as they are are
 /// hashed once. Blobs of more than 1 MiB are hashed in a thread of their own while this one reads and writes. At most
 /// five chunks are in flight for an unchanged blob, ten for a decompressed one, and for a compressed one about four
-/// for each compressing thread.
+/// for each compressing thread, as [`GzipSink`](crate::GzipSink) and [`ZstdSink`](crate::ZstdSink) say.
 ///
 /// # Errors
 ///
@@ -35,18 +36,17 @@ pub fn transfer(
     let mut inlet = Inlet::new(source, plan, observer);
     let found = inlet.detect()?;
     let job = Job { plan, observer, found };
-    let transferred = match (plan.wish, found) {
-        (LayerWish::Compress, Compression::None) => job.gzip(&mut inlet, sink),
-        (LayerWish::Compress | LayerWish::Preserve, _) | (LayerWish::Decompress, Compression::None) => {
-            job.keep(&mut inlet, sink)
-        }
-        (LayerWish::Decompress, _) => job.decompress(&mut inlet, sink),
+    let transferred = match plan.change(found) {
+        Change::Keep => job.keep(&mut inlet, sink),
+        Change::Compress => job.compress(&mut inlet, sink),
+        Change::Decompress => job.decompress(&mut inlet, sink),
+        Change::Recompress => job.recompress(&mut inlet, sink),
     }?;
     sink.finish().map_err(BlobError::Finish)?;
     Ok(transferred)
 }
 
-/// What the three ways of moving a blob have in common.
+/// What the four ways of moving a blob have in common.
 struct Job<'a> {
     plan: &'a TransferPlan,
     observer: &'a dyn Observer,
@@ -83,17 +83,46 @@ impl Job<'_> {
         Ok(self.report(inlet, source_digest, written, diff_id))
     }
 
-    fn gzip(&self, inlet: &mut Inlet<'_>, sink: &mut dyn ChunkSink) -> Result<Transferred, BlobError> {
+    fn compress(&self, inlet: &mut Inlet<'_>, sink: &mut dyn ChunkSink) -> Result<Transferred, BlobError> {
         let mut hashed = HashedInlet::new(inlet, self.source_algorithm());
-        let outlet = Outlet::new(sink, self.plan.algorithm, self.plan.expected_size);
-        let mut gzip = GzipSink::new(outlet, self.plan.gzip_level, self.plan.gzip_threads);
-        self.pump(&mut hashed, &mut gzip)
+        let mut outlet = Outlet::new(sink, self.plan.algorithm, self.plan.expected_size);
+        let compressor = self.plan.compressor;
+        let mut compressing = compressor
+            .sink(&mut outlet, self.plan.threads)
+            .map_err(BlobError::Write)?;
+        self.pump(&mut hashed, compressing.as_mut())
             .map_err(|error| hashed.take_failure().unwrap_or(error))?;
+        drop(compressing);
         let source_digest = hashed.verify()?;
-        let (digest, size) = gzip.into_inner().measure();
+        let (digest, size) = outlet.measure();
         let diff_id = Some(source_digest.clone());
-        let written = (digest, size, Compression::Gzip);
-        Ok(self.report(inlet, source_digest, written, diff_id))
+        Ok(self.report(inlet, source_digest, (digest, size, compressor.format()), diff_id))
+    }
+
+    fn recompress(&self, inlet: &mut Inlet<'_>, sink: &mut dyn ChunkSink) -> Result<Transferred, BlobError> {
+        let mut hashed = HashedInlet::new(inlet, self.source_algorithm());
+        let mut outlet = Outlet::new(sink, self.plan.algorithm, None);
+        let compressor = self.plan.compressor;
+        let mut compressing = compressor
+            .sink(&mut outlet, self.plan.threads)
+            .map_err(BlobError::Write)?;
+        let compressed = Box::new(ChunkReader::new(&mut hashed));
+        let moved = decompress(compressed, self.found)
+            .map_err(BlobError::Read)
+            .and_then(|decoder| {
+                let mut tapped = Tapped::new(ReadSource::new(decoder), self.plan.algorithm);
+                self.pump(&mut tapped, compressing.as_mut())?;
+                Ok(tapped.digest())
+            });
+        drop(compressing);
+        let diff_id = match moved {
+            Ok(diff_id) => Some(diff_id),
+            Err(BlobError::Read(source)) => return Err(self.undecodable(hashed, source)),
+            Err(error) => return Err(error),
+        };
+        let source_digest = hashed.verify()?;
+        let (digest, size) = outlet.measure();
+        Ok(self.report(inlet, source_digest, (digest, size, compressor.format()), diff_id))
     }
 
     fn pump(&self, from: &mut dyn ChunkSource, to: &mut dyn ChunkSink) -> Result<(), BlobError> {

@@ -1,6 +1,7 @@
 //! The command line as typed: which command with which flags.
 
 mod access;
+mod compression;
 mod conventions;
 mod global;
 mod instances;
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use access::{AccessArgs, Destination, Image, Repository, Source};
+pub(crate) use compression::CompressionArgs;
 pub(crate) use conventions::parse_uint;
 pub(crate) use global::{GlobalArgs, PluginChoice};
 pub(crate) use instances::InstanceArgs;

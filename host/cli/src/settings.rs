@@ -4,10 +4,11 @@ mod access;
 mod plugins;
 mod policy;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use longshore_config::Environment;
-use longshore_copy::{SignaturePolicy, Transports};
+use longshore_copy::{BlobInfoCache, MemoryCache, SignaturePolicy, SqliteCache, Transports};
 use longshore_runtime::PluginHost;
 use longshore_types::PlatformWish;
 
@@ -59,6 +60,19 @@ impl Settings {
     /// The transports that images can be named by.
     pub(crate) fn transports(&self) -> Transports {
         Transports::standard(self.plugins.clone(), Arc::clone(&self.environment))
+    }
+
+    /// The folder for temporary files as large as a blob.
+    pub(crate) fn large_temporary_folder(&self) -> PathBuf {
+        self.environment.large_temporary_folder()
+    }
+
+    /// What remembers blobs from copy to copy (BR-04).
+    pub(crate) fn blob_info_cache(&self) -> Arc<dyn BlobInfoCache> {
+        match self.environment.blob_info_cache_file() {
+            Some(file) => Arc::new(SqliteCache::new(file)),
+            None => Arc::new(MemoryCache::default()),
+        }
     }
 
     /// Loads the trust policy.

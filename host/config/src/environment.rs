@@ -41,7 +41,10 @@ pub const VARIABLES: [VariableDoc; 9] = [
         XDG_CONFIG_HOME,
         "folder of containers/auth.json and containers/policy.json instead of ~/.config",
     ),
-    doc(XDG_DATA_HOME, "folder of longshore/plugins instead of ~/.local/share"),
+    doc(
+        XDG_DATA_HOME,
+        "folder of longshore/plugins and containers/cache instead of ~/.local/share",
+    ),
     doc(
         XDG_CACHE_HOME,
         "folder of longshore, the cache of compiled plugins, instead of ~/.cache",
@@ -151,6 +154,18 @@ impl Environment {
         cache.map(|cache| cache.join("longshore"))
     }
 
+    /// The file that remembers blobs from copy to copy (BR-04), in the folder where skopeo has its own. root's is the
+    /// system's unless a data folder is given. It need not exist.
+    pub fn blob_info_cache_file(&self) -> Option<PathBuf> {
+        let folder = match self.path(XDG_DATA_HOME) {
+            None if self.user_id == 0 => Some(self.system_path("/var/lib/containers/cache")),
+            data => data
+                .or_else(|| self.home_path(".local/share"))
+                .map(|data| data.join("containers/cache")),
+        };
+        folder.map(|folder| folder.join("longshore-blob-info-v1.sqlite"))
+    }
+
     /// The folder for small temporary files.
     pub fn temporary_folder(&self) -> PathBuf {
         self.path(TMPDIR).unwrap_or_else(|| self.system_path("/tmp"))
@@ -234,6 +249,29 @@ mod tests {
         assert_eq!(texts([environment.temporary_folder()]), ["/tmp"]);
         assert_eq!(environment.registry_auth_file(), None);
         assert_eq!(environment.policy_file(), None);
+    }
+
+    #[test]
+    fn the_blob_info_cache_lies_beside_skopeos() {
+        let name = "longshore-blob-info-v1.sqlite";
+        let home = Environment::empty("/root").with("HOME", "/home/me");
+        let rows = [
+            (home.clone(), Some("/home/me/.local/share/containers/cache")),
+            (
+                home.clone().with("XDG_DATA_HOME", "/data"),
+                Some("/data/containers/cache"),
+            ),
+            (home.clone().with_user_id(0), Some("/root/var/lib/containers/cache")),
+            (
+                home.with("XDG_DATA_HOME", "/data").with_user_id(0),
+                Some("/data/containers/cache"),
+            ),
+            (Environment::empty("/root"), None),
+        ];
+        for (environment, folder) in rows {
+            let expected = folder.map(|folder| Path::new(folder).join(name));
+            assert_eq!(environment.blob_info_cache_file(), expected);
+        }
     }
 
     #[test]

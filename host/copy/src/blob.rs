@@ -1,17 +1,22 @@
 mod peeked;
+mod precomputed;
 mod watch;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_blob::{BlobError, ChunkSink, ChunkSource, LayerWish, SliceSource, TransferPlan, Transferred, transfer};
+use longshore_blob::{
+    BlobError, Change, ChunkSink, ChunkSource, LayerWish, SliceSource, TransferPlan, Transferred, transfer,
+};
 use longshore_types::{BlobInfo, Compression, Descriptor, Digest};
 use tokio_util::sync::CancellationToken;
 
-use crate::destination::{ImageDestination, PendingBlob, Reused};
+use crate::blob_info_cache::BlobInfoCache;
+use crate::compression::CompressionOptions;
+use crate::destination::{ImageDestination, PendingBlob};
 use crate::error::{CopyError, Side, TransportError};
 use crate::event::{BlobKind, Event, Reporter, SkipReason};
 use crate::source::{Body, ImageSource};
@@ -32,6 +37,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) source_name: &'a str,
     pub(crate) destination_name: &'a str,
     pub(crate) reporter: &'a Reporter,
+    pub(crate) compression: &'a CompressionOptions,
+    pub(crate) cache: &'a Arc<dyn BlobInfoCache>,
     /// Set when the copy is cancelled or another of its blobs has failed.
     pub(crate) cancel: CancellationToken,
     /// What the other images of the same copy have moved.
@@ -40,17 +47,17 @@ pub(crate) struct Shared<'a> {
 
 /// What a copy has moved so far, by digest in the source and what was to be done to it: the images of a list share layers.
 #[derive(Default)]
-pub(crate) struct MovedBlobs(Mutex<HashMap<(Digest, LayerWish), Transferred>>);
+pub(crate) struct MovedBlobs(Mutex<HashMap<(Digest, LayerWish), Stored>>);
 
 impl MovedBlobs {
-    fn get(&self, job: &BlobJob<'_>) -> Option<Transferred> {
+    fn get(&self, job: &BlobJob<'_>) -> Option<Stored> {
         let moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         moved.get(&(job.descriptor.digest.clone(), job.wish)).cloned()
     }
 
     fn add(&self, job: &BlobJob<'_>, done: &Transferred) {
         let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        moved.insert((job.descriptor.digest.clone(), job.wish), done.clone());
+        moved.insert((job.descriptor.digest.clone(), job.wish), Stored::from(done));
     }
 }
 
@@ -63,6 +70,8 @@ pub(crate) struct BlobJob<'a> {
     /// The same with all that is known about it.
     pub(crate) info: BlobInfo,
     pub(crate) wish: LayerWish,
+    /// Whether the manifest to be written can name it if it is compressed with zstd.
+    pub(crate) zstd: bool,
     /// The bytes, if they are at hand; none: asked of the source.
     pub(crate) bytes: Option<Bytes>,
 }
@@ -72,18 +81,51 @@ pub(crate) struct BlobJob<'a> {
 pub(crate) enum Outcome {
     /// Its bytes were moved.
     Moved(Box<Transferred>),
-    /// Its bytes were moved at another position of the same image.
-    Repeated(Box<Transferred>),
+    /// What it became at another position of the same image.
+    Repeated(Box<Stored>),
+    /// The destination had another blob with the same content.
+    Substituted(Box<Stored>),
     /// No bytes were moved.
     Skipped,
 }
 
+/// A layer as the destination has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) compression: Compression,
+    /// The digest of its content, if this copy has read it.
+    pub(crate) seen_diff_id: Option<Digest>,
+}
+
+impl From<&Transferred> for Stored {
+    fn from(done: &Transferred) -> Self {
+        Self {
+            digest: done.digest.clone(),
+            size: done.size,
+            compression: done.compression,
+            seen_diff_id: done.diff_id.clone(),
+        }
+    }
+}
+
 impl Outcome {
-    /// What the transfer saw, if there was one.
-    pub(crate) fn transferred(&self) -> Option<&Transferred> {
+    /// How the blob is stored, if that is not just as the source has it.
+    pub(crate) fn stored(&self) -> Option<Stored> {
         match self {
-            Self::Moved(done) | Self::Repeated(done) => Some(done),
+            Self::Moved(done) => Some(Stored::from(done.as_ref())),
+            Self::Repeated(stored) | Self::Substituted(stored) => Some(stored.as_ref().clone()),
             Self::Skipped => None,
+        }
+    }
+
+    /// The digest of the uncompressed bytes that passed.
+    pub(crate) fn seen_diff_id(&self) -> Option<&Digest> {
+        match self {
+            Self::Moved(done) => done.diff_id.as_ref(),
+            Self::Substituted(stored) => stored.seen_diff_id.as_ref(),
+            Self::Repeated(_) | Self::Skipped => None,
         }
     }
 }
@@ -104,21 +146,13 @@ impl Shared<'_> {
         if job.kind == BlobKind::Layer && !urls.is_empty() && self.destination.traits().has("foreign-layers") {
             return Ok(self.skipped(job, SkipReason::Foreign));
         }
-        if let Some(done) = self.moved.get(job) {
+        if let Some(stored) = self.moved.get(job) {
             self.skipped(job, SkipReason::AlreadyExists);
-            return Ok(Outcome::Repeated(Box::new(done)));
+            // This image's config is yet to be compared with the content that passed.
+            return Ok(Outcome::Substituted(Box::new(stored)));
         }
-        let asked = self.step(self.destination.reuse(&job.info, false)).await?;
-        if let Some(reused) = asked.map_err(|error| self.on_destination(job, "looking for", error))? {
-            if holds(&reused, job.descriptor) {
-                let reason = if reused.mounted {
-                    SkipReason::Mounted
-                } else {
-                    SkipReason::AlreadyExists
-                };
-                return Ok(self.skipped(job, reason));
-            }
-            tracing::warn!(%digest, "the blob at the destination has another size than the manifest says and is written again");
+        if let Some(found) = self.find(job).await? {
+            return Ok(found);
         }
         match self.move_blob(job).await {
             Err(CopyError::Transport {
@@ -133,20 +167,38 @@ impl Shared<'_> {
     async fn move_blob(&self, job: &BlobJob<'_>) -> Result<Outcome, CopyError> {
         let mut info = job.info.clone();
         let mut body = self.body(job, &info).await?;
+        let plan = self.compression.plan(job.descriptor, job.wish);
         if job.wish != LayerWish::Preserve {
             let (source, compression) = self.peek(job, body.source).await?;
             body.source = source;
-            if changes(job.wish, compression) {
+            if plan.change(compression) != Change::Keep {
+                if let Some(folder) = &self.compression.precompute_in {
+                    return self.precomputed(job, body.source, plan, folder).await;
+                }
                 info.digest = None;
                 info.size = None;
             }
         }
-        let begun = self.patiently(self.destination.begin_blob(&info)).await?;
+        match self.store(job, &info, body.source, plan).await? {
+            Some(done) => Ok(Outcome::Moved(Box::new(done))),
+            None => Ok(self.skipped(job, SkipReason::AlreadyExists)),
+        }
+    }
+
+    /// Moves bytes to the destination; none if it turns out to have them.
+    async fn store(
+        &self,
+        job: &BlobJob<'_>,
+        info: &BlobInfo,
+        source: Box<dyn ChunkSource>,
+        plan: TransferPlan,
+    ) -> Result<Option<Transferred>, CopyError> {
+        let begun = self.patiently(self.destination.begin_blob(info)).await?;
         let Some(PendingBlob { sink, publish }) = begun.map_err(|error| self.on_destination(job, "writing", error))?
         else {
-            return Ok(self.skipped(job, SkipReason::AlreadyExists));
+            return Ok(None);
         };
-        let done = match self.transfer(job, body.source, sink).await {
+        let done = match self.transfer(job, source, sink, plan).await {
             Ok(done) => done,
             Err(error) => {
                 let cause = tokio::time::timeout(ABORT_GRACE, publish.abort())
@@ -163,7 +215,7 @@ impl Shared<'_> {
             size: done.size,
         });
         self.moved.add(job, &done);
-        Ok(Outcome::Moved(Box::new(done)))
+        Ok(Some(done))
     }
 
     async fn body(&self, job: &BlobJob<'_>, info: &BlobInfo) -> Result<Body, CopyError> {
@@ -205,9 +257,8 @@ impl Shared<'_> {
         job: &BlobJob<'_>,
         source: Box<dyn ChunkSource>,
         mut sink: Box<dyn ChunkSink>,
+        plan: TransferPlan,
     ) -> Result<Transferred, BlobError> {
-        let Descriptor { digest, size, .. } = job.descriptor;
-        let plan = TransferPlan::verify(digest.clone(), Some(*size)).with_wish(job.wish);
         let watch = Watch::new(job.number, self.reporter.clone(), self.cancel.clone());
         // The sink ends with the thread: its file handles are closed before anything is published.
         let moving = tokio::task::spawn_blocking(move || transfer(source, sink.as_mut(), &plan, &watch));
@@ -219,7 +270,7 @@ impl Shared<'_> {
     }
 
     /// Awaits a thread's end.
-    async fn thread<T>(&self, handle: tokio::task::JoinHandle<T>) -> Result<T, CopyError> {
+    pub(crate) async fn thread<T>(&self, handle: tokio::task::JoinHandle<T>) -> Result<T, CopyError> {
         self.patiently(handle)
             .await?
             .map_err(|error| CopyError::Internal(error.to_string()))
@@ -246,7 +297,7 @@ impl Shared<'_> {
             .ok_or(CopyError::Interrupted)
     }
 
-    fn skipped(&self, job: &BlobJob<'_>, reason: SkipReason) -> Outcome {
+    pub(crate) fn skipped(&self, job: &BlobJob<'_>, reason: SkipReason) -> Outcome {
         self.reporter.send(Event::BlobSkipped {
             blob: job.number,
             reason,
@@ -254,7 +305,7 @@ impl Shared<'_> {
         Outcome::Skipped
     }
 
-    fn on_destination(&self, job: &BlobJob<'_>, doing: &str, source: TransportError) -> CopyError {
+    pub(crate) fn on_destination(&self, job: &BlobJob<'_>, doing: &str, source: TransportError) -> CopyError {
         CopyError::Transport {
             side: Side::Destination,
             name: self.destination_name.to_owned(),
@@ -311,19 +362,5 @@ impl Shared<'_> {
             doing: format!("reading blob {}", job.descriptor.digest),
             source,
         }
-    }
-}
-
-/// Whether what the destination has is the blob that the manifest names.
-fn holds(reused: &Reused, named: &Descriptor) -> bool {
-    reused.info.digest.as_ref() == Some(&named.digest) && reused.info.size == Some(named.size)
-}
-
-/// Whether a blob of this compression will leave with other bytes than it came with.
-fn changes(wish: LayerWish, compression: Compression) -> bool {
-    match wish {
-        LayerWish::Preserve => false,
-        LayerWish::Compress => compression == Compression::None,
-        LayerWish::Decompress => compression != Compression::None,
     }
 }

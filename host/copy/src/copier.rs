@@ -1,9 +1,11 @@
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::blob_info_cache::{BlobInfoCache, MemoryCache};
 use crate::error::CopyError;
 use crate::event::{Events, Reporter};
 use crate::list::{self, AcceptedList};
@@ -33,6 +35,7 @@ impl Accepted {
 /// What all steps of one copy are given.
 pub(crate) struct Work<'a> {
     pub(crate) options: &'a Options,
+    pub(crate) cache: &'a Arc<dyn BlobInfoCache>,
     pub(crate) reporter: &'a Reporter,
     pub(crate) cancel: &'a CancellationToken,
 }
@@ -53,6 +56,7 @@ pub struct Copier {
     destination: Endpoint,
     policy: SignaturePolicy,
     options: Options,
+    cache: Arc<dyn BlobInfoCache>,
 }
 
 impl Copier {
@@ -64,6 +68,7 @@ impl Copier {
             destination,
             policy,
             options: Options::default(),
+            cache: Arc::new(MemoryCache::default()),
         }
     }
 
@@ -71,6 +76,13 @@ impl Copier {
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Sets what remembers blobs from copy to copy (BR-04); without it every copy starts with nothing.
+    #[must_use]
+    pub fn blob_info_cache(mut self, cache: Arc<dyn BlobInfoCache>) -> Self {
+        self.cache = cache;
         self
     }
 
@@ -104,6 +116,7 @@ impl Copier {
             .ok_or(CopyError::Interrupted)??;
         let work = Work {
             options: &self.options,
+            cache: &self.cache,
             reporter: &reporter,
             cancel: &cancel,
         };

@@ -22,6 +22,12 @@ pub trait ImageDestination: Send + Sync {
     /// Whether the blob is there already. `substitute` allows another blob with the same uncompressed content.
     async fn reuse(&self, info: &BlobInfo, substitute: bool) -> Result<Option<Reused>, TransportError>;
 
+    /// Takes the blob over from the repository `from` of the same registry; none if it is not to be had there, or the
+    /// destination is no registry.
+    async fn mount(&self, _info: &BlobInfo, _from: &str) -> Result<Option<Reused>, TransportError> {
+        Ok(None)
+    }
+
     /// Announces a blob; none if it turns out to be there already. Digest and size are absent if they are not known beforehand.
     /// One digest is never begun twice at a time.
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError>;

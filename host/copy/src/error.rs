@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 
 use longshore_blob::BlobError;
 use longshore_config::PolicyError;
@@ -285,6 +286,14 @@ pub enum CopyError {
     #[error("interrupted")]
     Interrupted,
 
+    /// A temporary file could not be made, written or read.
+    #[error("temporary file in {}", folder.display())]
+    TemporaryFile {
+        /// Where it is or was to be.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A part of the program itself failed.
     #[error("internal error: {0}")]
     Internal(String),
@@ -310,7 +319,10 @@ impl CopyError {
             | Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::ManifestType { .. } | Self::ManifestRejected(_) => ErrorKind::ManifestTypeRejected,
             Self::Interrupted => ErrorKind::Interrupted,
-            Self::NoInstances(_) | Self::Internal(_) => ErrorKind::Other,
+            Self::TemporaryFile { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                ErrorKind::NoSpace
+            }
+            Self::TemporaryFile { .. } | Self::NoInstances(_) | Self::Internal(_) => ErrorKind::Other,
         }
     }
 }

@@ -2,11 +2,11 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use longshore_blob::{LayerWish, Transferred};
+use longshore_blob::LayerWish;
 use longshore_types::media_type::{self, MediaTypeError};
 use longshore_types::{BlobInfo, Compression, Descriptor, Digest, ImageManifest};
 
-use crate::blob::{BlobJob, Outcome, Shared};
+use crate::blob::{BlobJob, Outcome, Shared, Stored};
 use crate::error::CopyError;
 use crate::event::{BlobKind, Event, SkipReason};
 
@@ -15,6 +15,8 @@ pub(crate) struct LayerPlan<'a> {
     pub(crate) image: &'a ImageManifest,
     /// For layers whose media type allows a change (LC-07).
     pub(crate) wish: LayerWish,
+    /// Whether the manifest to be written can name zstd layers.
+    pub(crate) zstd: bool,
     /// At least one.
     pub(crate) parallel: NonZeroUsize,
     /// As the config lists them; empty if it lists none.
@@ -53,7 +55,7 @@ pub(crate) async fn copy_layers(shared: &Shared<'_>, plan: &LayerPlan<'_>) -> Re
 
 async fn copy_layer(shared: &Shared<'_>, plan: &LayerPlan<'_>, index: usize) -> (usize, Result<Outcome, CopyError>) {
     let descriptor = &plan.image.layers[index];
-    let wish = if changeable(&descriptor.media_type, plan.wish) {
+    let wish = if changeable(&descriptor.media_type) {
         plan.wish
     } else {
         LayerWish::Preserve
@@ -70,6 +72,7 @@ async fn copy_layer(shared: &Shared<'_>, plan: &LayerPlan<'_>, index: usize) -> 
         descriptor,
         info,
         wish,
+        zstd: plan.zstd,
         bytes: None,
     };
     let outcome = shared
@@ -87,10 +90,7 @@ fn check_diff_id(
     outcome: Outcome,
 ) -> Result<Outcome, CopyError> {
     let layers = &plan.image.layers;
-    let Outcome::Moved(moved) = &outcome else {
-        return Ok(outcome);
-    };
-    let (Some(found), true) = (&moved.diff_id, plan.diff_ids.len() == layers.len()) else {
+    let (Some(found), true) = (outcome.seen_diff_id(), plan.diff_ids.len() == layers.len()) else {
         return Ok(outcome);
     };
     let layer = &layers[first].digest;
@@ -145,43 +145,48 @@ fn spread(
             blob: index,
             reason: SkipReason::AlreadyExists,
         });
-        match outcomes[&first].transferred() {
-            Some(done) => Outcome::Repeated(Box::new(done.clone())),
+        match outcomes[&first].stored() {
+            Some(stored) => Outcome::Repeated(Box::new(stored)),
             None => Outcome::Skipped,
         }
     });
     each.collect()
 }
 
-/// Whether there is a type for what a layer of this type would become: not for encrypted ones and unknown types (LC-07).
-fn changeable(media_type: &str, wish: LayerWish) -> bool {
-    let compression = match wish {
-        LayerWish::Preserve => return false,
-        LayerWish::Compress => Compression::Gzip,
-        LayerWish::Decompress => Compression::None,
-    };
-    media_type::layer(media_type).is_some() && media_type::with_compression(media_type, compression).is_ok()
+/// Whether a layer of this type may change its compression: not an encrypted one, and none of unknown type (LC-07).
+fn changeable(media_type: &str) -> bool {
+    media_type::layer(media_type).is_some_and(|layer| !layer.encrypted)
 }
 
 /// The layers as the destination has them; none if they are those of the source.
 ///
 /// Once the manifest is written anew, media types follow what the bytes really are (LC-04).
 pub(crate) fn updated(layers: &[Descriptor], outcomes: &[Outcome]) -> Result<Option<Vec<Descriptor>>, MediaTypeError> {
-    let done: Vec<Option<&Transferred>> = outcomes.iter().map(Outcome::transferred).collect();
+    let stored: Vec<Option<Stored>> = outcomes.iter().map(Outcome::stored).collect();
     let changed =
-        |(layer, done): (&Descriptor, &Option<&Transferred>)| done.is_some_and(|done| done.digest != layer.digest);
-    if !layers.iter().zip(&done).any(changed) {
+        |(layer, stored): (&Descriptor, &Option<Stored>)| stored.as_ref().is_some_and(|it| it.digest != layer.digest);
+    if !layers.iter().zip(&stored).any(changed) {
         return Ok(None);
     }
-    let each = layers.iter().zip(&done).map(|(layer, done)| {
-        let Some(done) = done else { return Ok(layer.clone()) };
-        let stored = layer.stored_as(done.digest.clone(), done.size, done.compression);
+    let each = layers.iter().zip(&stored).map(|(layer, stored)| {
+        let Some(stored) = stored else { return Ok(layer.clone()) };
+        let described = describe(layer, stored);
         // A layer that stayed as it is may be compressed in a way that no type stands for.
-        if done.digest == layer.digest {
-            Ok(stored.unwrap_or_else(|_| layer.clone()))
+        if stored.digest == layer.digest {
+            Ok(described.unwrap_or_else(|_| layer.clone()))
         } else {
-            stored
+            described
         }
     });
     each.collect::<Result<_, _>>().map(Some)
+}
+
+/// A layer as it is stored. Docker has no type for zstd: the layer gets OCI's, and the manifest has to follow.
+fn describe(layer: &Descriptor, stored: &Stored) -> Result<Descriptor, MediaTypeError> {
+    let mut layer = layer.clone();
+    let of_docker = media_type::layer(&layer.media_type).is_some_and(|known| known.docker);
+    if of_docker && stored.compression == Compression::Zstd && stored.digest != layer.digest {
+        layer.media_type = media_type::to_oci(&layer.media_type)?;
+    }
+    layer.stored_as(stored.digest.clone(), stored.size, stored.compression)
 }

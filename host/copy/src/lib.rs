@@ -7,6 +7,8 @@
 
 mod access;
 mod blob;
+mod blob_info_cache;
+mod compression;
 mod copier;
 mod destination;
 mod docker;
@@ -20,6 +22,7 @@ mod open;
 mod options;
 mod plugin;
 mod policy;
+mod reuse;
 mod single;
 mod source;
 mod transport;
@@ -29,6 +32,8 @@ mod transports;
 mod fakes;
 
 pub use access::{Access, CredentialChoice, Secret};
+pub use blob_info_cache::{BlobInfoCache, Fact, MemoryCache, SqliteCache, Variant};
+pub use compression::CompressionOptions;
 pub use copier::{CancelHandle, Copier, Copying};
 pub use destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
 pub use docker::DockerTransport;

@@ -1,4 +1,4 @@
-use longshore_types::{Descriptor, ImageManifest, Kind, ManifestError, RawManifest};
+use longshore_types::{Descriptor, ImageManifest, Kind, ManifestError, RawManifest, media_type};
 
 use crate::error::CopyError;
 
@@ -13,6 +13,8 @@ pub(crate) struct TypeChoice<'a> {
     pub(crate) accepted: &'a [String],
     /// What the user demands.
     pub(crate) format: Option<Kind>,
+    /// Only OCI's type will do (MC-04).
+    pub(crate) needs_oci: bool,
     /// Why the manifest must stay as it is, if it must.
     pub(crate) unmodifiable: Option<&'static str>,
     /// The destination, for errors.
@@ -45,9 +47,10 @@ impl TypeChoice<'_> {
             .into_iter()
             .filter(|kind| self.accepts(*kind));
         let ordered: Vec<Kind> = if self.accepted.is_empty() {
-            [self.source].into_iter().chain(ANY).collect()
+            let any = [self.source].into_iter().chain(ANY);
+            any.filter(|kind| self.accepts(*kind)).collect()
         } else {
-            preferred.chain(own).collect()
+            preferred.chain(own.filter(|kind| self.accepts(*kind))).collect()
         };
         let mut list = Vec::new();
         for kind in ordered {
@@ -59,7 +62,8 @@ impl TypeChoice<'_> {
     }
 
     fn accepts(&self, kind: Kind) -> bool {
-        self.accepted.is_empty() || self.accepted.iter().any(|media_type| media_type == kind.image_type())
+        let suits = kind == Kind::Oci || !self.needs_oci;
+        suits && (self.accepted.is_empty() || self.accepted.iter().any(|media_type| media_type == kind.image_type()))
     }
 
     fn refused(&self, kind: Kind) -> CopyError {
@@ -132,11 +136,28 @@ pub(crate) fn render(
     if kind == image.kind {
         return match layers {
             None => Ok(raw.clone()),
-            Some(layers) => image.with_layers(layers.to_vec()).to_raw(),
+            Some(layers) => {
+                if kind == Kind::Docker {
+                    require_docker_types(layers)?;
+                }
+                image.with_layers(layers.to_vec()).to_raw()
+            }
         };
     }
     let edited = layers.map(|layers| image.with_layers(layers.to_vec()));
     edited.as_ref().unwrap_or(image).convert(kind)?.to_raw()
+}
+
+/// Refuses layers that were compressed in a way that Docker has no type for (MC-08). Types that are no layer's at all are
+/// what the source has.
+fn require_docker_types(layers: &[Descriptor]) -> Result<(), ManifestError> {
+    let known = layers
+        .iter()
+        .filter(|layer| media_type::layer(&layer.media_type).is_some());
+    for layer in known {
+        media_type::to_docker(&layer.media_type)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -161,6 +182,7 @@ mod tests {
             source,
             accepted: &accepted,
             format,
+            needs_oci: false,
             unmodifiable,
             name: "fake:x",
         };
@@ -217,6 +239,42 @@ mod tests {
                 expected,
                 "{source:?} {accepted:?} {format:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_only_oci_can_name_leaves_only_oci() {
+        type Row<'a> = (
+            Kind,
+            &'a [&'a str],
+            Option<Kind>,
+            Option<&'static str>,
+            Result<Vec<Kind>, &'static str>,
+        );
+        let rows: [Row<'_>; 7] = [
+            (Kind::Docker, &[], None, None, Ok(vec![Kind::Oci])),
+            (Kind::Oci, &[], None, None, Ok(vec![Kind::Oci])),
+            (Kind::Docker, &[DOCKER, OCI], None, None, Ok(vec![Kind::Oci])),
+            (Kind::Docker, &[DOCKER], None, None, Err("refused")),
+            (Kind::Docker, &[], Some(Kind::Docker), None, Err("refused")),
+            (Kind::Docker, &[], None, Some("why"), Err("why")),
+            (Kind::Oci, &[], Some(Kind::Oci), Some("why"), Ok(vec![Kind::Oci])),
+        ];
+        for (source, accepted, format, unmodifiable, expected) in rows {
+            let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();
+            let choice = TypeChoice {
+                source,
+                accepted: &accepted,
+                format,
+                needs_oci: true,
+                unmodifiable,
+                name: "fake:x",
+            };
+            let found = choice.candidates().map_err(|error| match error {
+                CopyError::Unmodifiable { reason, .. } => reason,
+                _ => "refused",
+            });
+            assert_eq!(found, expected, "{source:?} {accepted:?} {format:?} {unmodifiable:?}");
         }
     }
 }

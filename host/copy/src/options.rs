@@ -3,6 +3,8 @@ use std::num::NonZeroUsize;
 use longshore_blob::LayerWish;
 use longshore_types::{Digest, Kind, Platform, PlatformWish};
 
+use crate::compression::CompressionOptions;
+
 /// Layers in flight at a time if nobody says otherwise (PI-01).
 pub const DEFAULT_PARALLEL: NonZeroUsize = NonZeroUsize::new(6).unwrap();
 
@@ -38,6 +40,8 @@ pub struct Options {
     pub parallel: NonZeroUsize,
     /// What to do with the compression of layers; none: the destination's wish.
     pub layers: Option<LayerWish>,
+    /// How layers are compressed.
+    pub compression: CompressionOptions,
 }
 
 impl Default for Options {
@@ -50,6 +54,7 @@ impl Default for Options {
             preserve_digests: false,
             parallel: DEFAULT_PARALLEL,
             layers: None,
+            compression: CompressionOptions::default(),
         }
     }
 }

@@ -58,6 +58,8 @@ pub(crate) async fn store(
         source_name: &image.name,
         destination_name: &name,
         reporter: work.reporter,
+        compression: &work.options.compression,
+        cache: work.cache,
         cancel: work.cancel.child_token(),
         moved: match placed {
             Placed::Alone => &alone,
@@ -135,7 +137,7 @@ impl Single<'_> {
         let candidates = self.candidates(unmodifiable)?;
 
         let layers = &self.image.manifest.layers;
-        let outcomes = copy_layers(&self.shared, &self.layer_plan(unmodifiable)).await?;
+        let outcomes = copy_layers(&self.shared, &self.layer_plan(unmodifiable, &candidates)).await?;
         let config = self.copy_config(layers.len()).await?;
         let changed = updated(layers, &outcomes).map_err(|error| CopyError::Convert {
             media_type: self.image.manifest.media_type().to_owned(),
@@ -145,6 +147,7 @@ impl Single<'_> {
         if keeps_signatures {
             self.store_signatures(self.instance(&written).as_ref()).await?;
         }
+        self.shared.remember(layers, &outcomes).await;
         let report = self.report(&written, &outcomes, &config);
         Ok((written, report))
     }
@@ -177,13 +180,14 @@ impl Single<'_> {
             source: self.image.manifest.kind,
             accepted: &self.shared.destination.traits().manifest_types,
             format: self.options.format,
+            needs_oci: self.options.compression.needs_oci(),
             unmodifiable,
             name: self.shared.destination_name,
         };
         choice.candidates()
     }
 
-    fn layer_plan(&self, unmodifiable: Option<&'static str>) -> LayerPlan<'_> {
+    fn layer_plan(&self, unmodifiable: Option<&'static str>, candidates: &[Kind]) -> LayerPlan<'_> {
         let traits = self.shared.destination.traits();
         let wish = match unmodifiable {
             Some(_) => LayerWish::Preserve,
@@ -197,6 +201,7 @@ impl Single<'_> {
         LayerPlan {
             image: &self.image.manifest,
             wish,
+            zstd: candidates.first() == Some(&Kind::Oci),
             parallel,
             diff_ids: &self.image.diff_ids,
         }
@@ -209,6 +214,7 @@ impl Single<'_> {
             descriptor: &self.image.manifest.config,
             info: self.image.manifest.config_info(),
             wish: LayerWish::Preserve,
+            zstd: false,
             bytes: Some(self.image.config.clone()),
         };
         self.shared.copy_blob(&job).await
@@ -300,7 +306,7 @@ impl Single<'_> {
                     report.blobs_copied += 1;
                     report.bytes_copied += moved.source_size;
                 }
-                Outcome::Repeated(_) | Outcome::Skipped => {
+                Outcome::Repeated(_) | Outcome::Substituted(_) | Outcome::Skipped => {
                     report.blobs_reused += 1;
                     report.bytes_reused += blob.size;
                 }

@@ -65,6 +65,7 @@ impl Scratch {
     fn at_home(&self, tool: Tool) -> Tool {
         let home = self.path("home");
         tool.env("XDG_RUNTIME_DIR", home.join("run"))
+            .env("XDG_DATA_HOME", home.join(".local/share"))
             .env("HOME", home)
             .current_dir(self.folder.path())
     }

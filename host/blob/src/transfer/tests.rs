@@ -6,8 +6,11 @@ use bytes::Bytes;
 use longshore_types::ErrorKind;
 
 use super::*;
+use crate::compressor::Compressor;
 use crate::fixtures::{COMPRESSIONS, compressed, sample};
 use crate::memory::SliceSource;
+use crate::plan::LayerWish;
+use crate::zstandard::ZstdLevel;
 
 /// Keeps what it gets and may fail at a byte count or at the end.
 #[derive(Default)]
@@ -143,6 +146,73 @@ fn wishes_and_compressions() {
                 "{wish:?} {found}"
             );
             assert!(decompressed(&sink.bytes, result) == data);
+        }
+    }
+}
+
+fn recompressing(stream: &[u8], compressor: Compressor) -> TransferPlan {
+    TransferPlan {
+        compressor,
+        recompress: true,
+        ..plan_for(stream, LayerWish::Compress)
+    }
+}
+
+#[test]
+fn recompression_keeps_the_content_and_knows_its_digest() {
+    let data = sample(1_200_000);
+    for compressor in [Compressor::default(), Compressor::Zstd(ZstdLevel::default())] {
+        for found in COMPRESSIONS.into_iter().chain([Compression::None]) {
+            let stream = compressed(&data, found);
+            let (result, sink) = run(&stream, &recompressing(&stream, compressor));
+            let done = result.unwrap();
+            let format = compressor.format();
+            assert!(sink.finished);
+            assert_eq!((done.source_compression, done.compression), (found, format));
+            assert_eq!(
+                (&done.source_digest, done.source_size),
+                (&Digest::sha256(&stream), stream.len() as u64)
+            );
+            assert_eq!(
+                (&done.digest, done.size),
+                (&Digest::sha256(&sink.bytes), sink.bytes.len() as u64)
+            );
+            assert_eq!(done.digest == done.source_digest, found == format);
+            assert_eq!(done.diff_id, (found != format).then(|| Digest::sha256(&data)));
+            assert!(decompressed(&sink.bytes, format) == data, "{found} -> {format}");
+        }
+    }
+}
+
+#[test]
+fn recompression_refuses_what_is_altered_cut_or_no_stream() {
+    let data = sample(600_000);
+    for (found, compressor) in [
+        (Compression::Gzip, Compressor::Zstd(ZstdLevel::default())),
+        (Compression::Zstd, Compressor::default()),
+    ] {
+        let stream = compressed(&data, found);
+        let plan = recompressing(&stream, compressor);
+        let mut altered = stream.clone();
+        altered[stream.len() / 2] ^= 1;
+        let trailing = [&stream[..], b"garbage"].concat();
+        type Expected = fn(&BlobError) -> bool;
+        let rows: [(&[u8], TransferPlan, Expected); 3] = [
+            (&altered, plan.clone(), |error| {
+                matches!(error, BlobError::DigestMismatch { .. })
+            }),
+            (&stream[..stream.len() - 3], plan, |error| {
+                matches!(error, BlobError::TooShort { .. })
+            }),
+            (&trailing, recompressing(&trailing, compressor), |error| {
+                matches!(error, BlobError::Decompress { .. })
+            }),
+        ];
+        for (bytes, plan, expected) in rows {
+            let (result, sink) = run(bytes, &plan);
+            let error = result.unwrap_err();
+            assert!(expected(&error), "{found}: {error:?}");
+            assert!(!sink.finished);
         }
     }
 }

@@ -40,6 +40,11 @@ pub(crate) fn parse_uint(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| not_parsed("ParseUint", text))
 }
 
+/// A number, in the words of Go's `strconv.ParseInt` if it is none.
+pub(super) fn parse_int(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| not_parsed("ParseInt", text))
+}
+
 /// The spellings that Go's `strconv.ParseBool` knows.
 fn parse_bool(text: &str) -> Result<bool, String> {
     match text {

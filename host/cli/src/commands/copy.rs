@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Options};
 use longshore_types::{ImageName, Kind};
 
-use crate::args::{AccessArgs, Destination, InstanceArgs, PluginChoice, Source, UsageError, parse_uint};
+use crate::args::{
+    AccessArgs, CompressionArgs, Destination, InstanceArgs, PluginChoice, Source, UsageError, parse_uint,
+};
 use crate::printer::{Level, Printer, Report};
 use crate::progress::Progress;
 use crate::quote::quoted;
@@ -65,6 +67,9 @@ pub(crate) struct CopyArgs {
 
     #[command(flatten)]
     pub(crate) destination: AccessArgs<Destination>,
+
+    #[command(flatten)]
+    compression: CompressionArgs,
 
     #[command(flatten)]
     pub(crate) plugins: PluginChoice,
@@ -127,7 +132,7 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
         access: args.destination.resolve(&both)?,
     };
     let parallel = args.image_parallel_copies.and_then(NonZeroUsize::new);
-    let options = Options {
+    let mut options = Options {
         platform: settings.platform.clone(),
         instances,
         format: args.format.as_deref().map(parse_format).transpose()?,
@@ -136,8 +141,16 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
         parallel: parallel.unwrap_or(DEFAULT_PARALLEL),
         ..Options::default()
     };
+    let folder = settings.large_temporary_folder();
+    let warnings = args
+        .compression
+        .apply(&mut options, &destination.name.transport, folder)?;
+    for warning in warnings {
+        printer.message(Level::Warning, warning);
+    }
+    let copier = Copier::new(transports, source, destination, policy).options(options);
     Ok(Prepared {
-        copier: Copier::new(transports, source, destination, policy).options(options),
+        copier: copier.blob_info_cache(settings.blob_info_cache()),
         report,
         digestfile: args.digestfile.filter(|path| !path.is_empty()).map(PathBuf::from),
     })

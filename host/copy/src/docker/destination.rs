@@ -85,9 +85,8 @@ impl DockerDestination {
         }
     }
 
-    /// Takes the blob over from the source's repository. A registry that will not is no failure: the blob is uploaded then.
-    async fn mount(&self, digest: &Digest) -> Result<Option<u64>, TransportError> {
-        let Some(from) = &self.mount_from else { return Ok(None) };
+    /// Takes the blob over from another repository of the registry, whose answer for want of it is no failure: the blob is uploaded then.
+    async fn take_over(&self, digest: &Digest, from: &str) -> Result<Option<u64>, TransportError> {
         match self.repository.mount(digest, from).await {
             Ok(true) => self.repository.blob_exists(digest).await.map_err(failed),
             Ok(false) => Ok(None),
@@ -96,6 +95,17 @@ impl DockerDestination {
                 Ok(None)
             }
         }
+    }
+}
+
+/// A blob that is there, as `info` names it.
+fn held(info: &BlobInfo, size: u64, mounted: bool) -> Reused {
+    Reused {
+        info: BlobInfo {
+            size: Some(size),
+            ..info.clone()
+        },
+        mounted,
     }
 }
 
@@ -111,17 +121,18 @@ impl ImageDestination for DockerDestination {
 
     async fn reuse(&self, info: &BlobInfo, _substitute: bool) -> Result<Option<Reused>, TransportError> {
         let Some(digest) = &info.digest else { return Ok(None) };
-        let held = |size, mounted| Reused {
-            info: BlobInfo {
-                size: Some(size),
-                ..info.clone()
-            },
-            mounted,
-        };
         if let Some(size) = self.repository.blob_exists(digest).await.map_err(failed)? {
-            return Ok(Some(held(size, false)));
+            return Ok(Some(held(info, size, false)));
         }
-        Ok(self.mount(digest).await?.map(|size| held(size, true)))
+        match &self.mount_from {
+            Some(from) => self.mount(info, from).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn mount(&self, info: &BlobInfo, from: &str) -> Result<Option<Reused>, TransportError> {
+        let Some(digest) = &info.digest else { return Ok(None) };
+        Ok(self.take_over(digest, from).await?.map(|size| held(info, size, true)))
     }
 
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError> {
