@@ -39,7 +39,7 @@ pub const VARIABLES: [VariableDoc; 9] = [
     ),
     doc(
         XDG_CONFIG_HOME,
-        "folder of containers/auth.json and containers/policy.json instead of ~/.config",
+        "folder of containers/auth.json, containers/certs.d and containers/policy.json instead of ~/.config",
     ),
     doc(XDG_DATA_HOME, "folder of longshore/plugins instead of ~/.local/share"),
     doc(
@@ -120,6 +120,26 @@ impl Environment {
     /// The credentials file in the old flat format, the last to look at (AF-02).
     pub fn legacy_auth_file(&self) -> Option<PathBuf> {
         self.home_path(".dockercfg")
+    }
+
+    /// The folders whose subfolders `HOST[:PORT]` hold certificates, the first that counts first (TL-01, TL-02).
+    pub fn certificate_folders(&self) -> Vec<PathBuf> {
+        let own = self.config_home().map(|config| config.join("containers/certs.d"));
+        let system = ["/etc/containers", "/usr/share/containers"].map(|path| self.system_path(path));
+        let system = system.iter().flat_map(|folder| {
+            let privileged = match self.user_id {
+                0 => vec![folder.join("certs.rootful.d")],
+                user => {
+                    let rootless = folder.join("certs.rootless.d");
+                    vec![rootless.join(user.to_string()), rootless]
+                }
+            };
+            privileged.into_iter().chain([folder.join("certs.d")])
+        });
+        own.into_iter()
+            .chain(system)
+            .chain([self.system_path("/etc/docker/certs.d")])
+            .collect()
     }
 
     /// The policy file that replaces the search for one (PO-04).

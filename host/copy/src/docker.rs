@@ -1,5 +1,6 @@
 //! `docker://`: images in registries.
 
+mod certificates;
 mod destination;
 mod location;
 mod reference;
@@ -28,7 +29,7 @@ pub struct DockerTransport {
 }
 
 impl DockerTransport {
-    /// `environment` says where credential files are.
+    /// `environment` says where files with credentials and certificates are.
     pub fn new(environment: Arc<Environment>) -> Self {
         Self { environment }
     }
@@ -41,7 +42,8 @@ impl DockerTransport {
         if let Some(user_agent) = &access.user_agent {
             builder = builder.user_agent(user_agent);
         }
-        builder.build().map_err(failed)
+        let certificates = certificates::load(reference.domain(), access, &self.environment)?;
+        builder.certificates(certificates).build().map_err(failed)
     }
 
     fn auth(&self, reference: &Reference, access: &Access) -> Result<Auth, TransportError> {

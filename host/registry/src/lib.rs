@@ -29,6 +29,7 @@ mod request;
 mod scope;
 mod tags;
 mod tap;
+mod tls;
 mod token;
 mod upload;
 
@@ -41,4 +42,5 @@ pub use manifests::{Fetched, ManifestHead};
 pub use refusal::{Refusal, RegistryCode};
 pub use repository::Repository;
 pub use scope::Access;
+pub use tls::{Certificates, CertificatesError};
 pub use upload::Upload;

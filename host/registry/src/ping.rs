@@ -74,9 +74,10 @@ impl Client {
                         https,
                         tls_verify,
                         user_agent,
+                        certificates,
                         ..
                     } = &*client.inner;
-                    http::client(https, *tls_verify, user_agent)
+                    http::client(https, *tls_verify, user_agent, certificates)
                 };
                 let made = tokio::task::spawn_blocking(make).await;
                 made.unwrap_or_else(|error| Err(error.to_string()))
