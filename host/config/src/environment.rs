@@ -26,10 +26,11 @@ const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 const HOME: &str = "HOME";
 const TMPDIR: &str = "TMPDIR";
+const PATH: &str = "PATH";
 
 /// The variables that [`Environment`] reads. The network libraries read more by themselves: `HTTP_PROXY`,
 /// `HTTPS_PROXY` and `NO_PROXY` in both cases, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub const VARIABLES: [VariableDoc; 9] = [
+pub const VARIABLES: [VariableDoc; 10] = [
     doc(REGISTRY_AUTH_FILE, "credentials file, as --authfile"),
     doc(DOCKER_CONFIG, "folder of docker's config.json instead of ~/.docker"),
     doc(CONTAINERS_POLICY_JSON, "trust policy file, unless --policy is given"),
@@ -51,6 +52,7 @@ pub const VARIABLES: [VariableDoc; 9] = [
         TMPDIR,
         "folder of small temporary files; blobs go to --tmpdir or /var/tmp",
     ),
+    doc(PATH, "folders of credential helpers"),
 ];
 
 /// Where the program finds its files: the user's variables and the system's paths.
@@ -140,6 +142,14 @@ impl Environment {
             .chain(system)
             .chain([self.system_path("/etc/docker/certs.d")])
             .collect()
+    }
+
+    /// The file that a program's name stands for; relative folders, which anybody could have filled, are passed over.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        std::env::split_paths(self.variables.get(PATH)?)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file())
     }
 
     /// The policy file that replaces the search for one (PO-04).
@@ -269,6 +279,7 @@ mod tests {
             ("XDG_CACHE_HOME", "/cache"),
             ("HOME", "/home/me"),
             ("TMPDIR", "/small"),
+            ("PATH", "/bin"),
         ];
         let environment = set
             .into_iter()

@@ -8,7 +8,7 @@ mod certificates;
 mod environment;
 mod policy;
 
-pub use auth::{AuthError, AuthStore, Credentials};
+pub use auth::{AuthError, AuthStore, Credentials, HelperError};
 pub use certificates::{CertificateError, CertificateFiles, ClientCertificate, PemFile};
 pub use environment::{Environment, VARIABLES, VariableDoc};
 pub use policy::{Policy, PolicyError, PolicySection, Requirement, RequirementCheck};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use longshore_config::{AuthStore, Credentials, Environment};
 use longshore_registry::{Auth, Client, Problem, RegistryError};
-use longshore_types::Reference;
+use longshore_types::{ErrorKind, Reference};
 
 use crate::access::{Access, CredentialChoice};
 use crate::error::TransportError;
@@ -34,8 +34,9 @@ impl DockerTransport {
         Self { environment }
     }
 
-    fn client(&self, reference: &Reference, access: &Access) -> Result<Client, TransportError> {
-        let mut builder = Client::builder(reference.domain()).auth(self.auth(reference, access)?);
+    async fn client(&self, reference: &Reference, access: &Access) -> Result<Client, TransportError> {
+        let auth = self.auth(reference, access).await?;
+        let mut builder = Client::builder(reference.domain()).auth(auth);
         if let Some(verify) = access.tls_verify {
             builder = builder.tls_verify(verify);
         }
@@ -46,12 +47,12 @@ impl DockerTransport {
         builder.certificates(certificates).build().map_err(failed)
     }
 
-    fn auth(&self, reference: &Reference, access: &Access) -> Result<Auth, TransportError> {
+    async fn auth(&self, reference: &Reference, access: &Access) -> Result<Auth, TransportError> {
         let credentials = match &access.credentials {
             CredentialChoice::Anonymous => return Ok(Auth::Anonymous),
             CredentialChoice::RegistryToken(token) => return Ok(Auth::RegistryToken(token.expose().to_owned())),
             CredentialChoice::Given(credentials) => Some(credentials.clone()),
-            CredentialChoice::Stored => self.stored(reference, access)?,
+            CredentialChoice::Stored => self.stored(reference, access).await?,
         };
         Ok(match credentials {
             None => Auth::Anonymous,
@@ -60,9 +61,12 @@ impl DockerTransport {
         })
     }
 
-    fn stored(&self, reference: &Reference, access: &Access) -> Result<Option<Credentials>, TransportError> {
+    async fn stored(&self, reference: &Reference, access: &Access) -> Result<Option<Credentials>, TransportError> {
         let store = AuthStore::load(access.authfile.as_deref(), &self.environment);
-        let found = store.lookup_reference(reference);
+        let reference = reference.clone();
+        // A credential helper may take its time.
+        let found = tokio::task::spawn_blocking(move || store.lookup_reference(&reference)).await;
+        let found = found.map_err(|error| TransportError::wrap(ErrorKind::Other, error))?;
         found.map_err(|error| TransportError::wrap(error.kind(), error))
     }
 }
@@ -75,7 +79,7 @@ impl Transport for DockerTransport {
 
     async fn parse(&self, text: &str, purpose: Purpose, access: &Access) -> Result<Box<dyn Location>, TransportError> {
         let target = Target::parse(text, purpose)?;
-        let client = self.client(target.reference(), access)?;
+        let client = self.client(target.reference(), access).await?;
         Ok(Box::new(DockerLocation::new(client, target)))
     }
 }

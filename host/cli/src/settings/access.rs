@@ -9,7 +9,7 @@ use longshore_copy::{Access, CredentialChoice, Secret};
 use crate::args::{AccessArgs, UsageError};
 
 /// What a side does not say itself and takes from elsewhere.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Fallback {
     /// `--authfile` of both sides (F-01).
     pub(crate) authfile: Option<OsString>,
