@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) user_agent: String,
     pub(crate) stall: Duration,
     pub(crate) http: OnceCell<reqwest::Client>,
+    /// For hosts that are not the registry's: without our certificates.
+    pub(crate) outside_http: OnceCell<reqwest::Client>,
     pub(crate) endpoint: OnceCell<Endpoint>,
     pub(crate) tokens: Tokens,
     /// Warnings of the registry that were logged already (RC-06).
@@ -165,6 +167,7 @@ impl ClientBuilder {
                 user_agent: self.user_agent,
                 stall: self.stall,
                 http: OnceCell::new(),
+                outside_http: OnceCell::new(),
                 endpoint: OnceCell::new(),
                 tokens: Tokens::default(),
                 warnings: Mutex::default(),
