@@ -46,6 +46,7 @@ impl Settings {
         let plugins = plugins::host(global.plugins, &environment, global.no_sync)?;
         let fallback = Fallback {
             tls_verify: global.tls_verify,
+            user_agent: given(&global.user_agent_prefix).map(user_agent).transpose()?,
             ..Fallback::default()
         };
         Ok(Self {
@@ -84,4 +85,12 @@ impl Settings {
 /// An option's text; the empty one says nothing, as in skopeo.
 fn given(option: &Option<String>) -> Option<&str> {
     option.as_deref().filter(|text| !text.is_empty())
+}
+
+/// What registries see us as (G-12).
+fn user_agent(prefix: &str) -> Result<String, UsageError> {
+    if prefix.chars().any(char::is_control) {
+        return Err(UsageError::new("user-agent-prefix must not hold control characters"));
+    }
+    Ok(format!("{prefix} longshore/{}", env!("CARGO_PKG_VERSION")))
 }

@@ -1,6 +1,7 @@
 //! Registry credentials from the files that `login` commands write (AF-01 to AF-07).
 
 mod file;
+mod helper;
 
 use std::fmt;
 use std::io;
@@ -10,6 +11,7 @@ use longshore_types::{ErrorKind, Reference};
 
 use crate::environment::Environment;
 use file::AuthFile;
+pub use helper::HelperError;
 
 /// What a registry wants to see of a user. It never shows its secret in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,12 +74,8 @@ pub enum AuthError {
         /// The entry's key.
         key: String,
     },
-    /// The registry's credentials are held by a helper program.
-    #[error(
-        "credentials of {registry} are held by the credential helper {helper:?} named in {}, which is not supported; \
-         give --creds or an --authfile that holds them",
-        path.display()
-    )]
+    /// The program that holds the registry's credentials gives none.
+    #[error("credential helper {helper:?} for {registry}, named in {}: {source}", path.display())]
     Helper {
         /// The file that names the helper.
         path: PathBuf,
@@ -85,6 +83,8 @@ pub enum AuthError {
         registry: String,
         /// The helper's name.
         helper: String,
+        /// What is wrong.
+        source: HelperError,
     },
 }
 
@@ -95,7 +95,7 @@ impl AuthError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::AccessDenied,
             Self::Read { .. } => ErrorKind::Other,
             Self::Format { .. } | Self::Entry { .. } => ErrorKind::InvalidData,
-            Self::Helper { .. } => ErrorKind::Unsupported,
+            Self::Helper { .. } => ErrorKind::AccessDenied,
         }
     }
 }
@@ -107,6 +107,7 @@ impl AuthError {
 #[derive(Clone, Debug)]
 pub struct AuthStore {
     files: Vec<AuthFile>,
+    environment: Environment,
 }
 
 impl AuthStore {
@@ -124,20 +125,24 @@ impl AuthStore {
                 .chain(environment.legacy_auth_file().map(AuthFile::legacy))
                 .collect(),
         };
-        Self { files }
+        Self {
+            files,
+            environment: environment.clone(),
+        }
     }
 
-    /// The credentials for `HOST[:PORT][/PATH]`: the most specific entry of the first file that has one (AF-04).
+    /// The credentials for `HOST[:PORT][/PATH]`: the most specific entry of the first file that has one (AF-04). This may
+    /// run a credential helper (AF-05), and so take its time.
     ///
     /// No credentials anywhere is no error (AF-07), and neither is a file that does not exist.
     ///
     /// # Errors
     ///
-    /// A file that is needed for the answer cannot be read or understood, or names a credential helper for the
-    /// registry.
+    /// A file that is needed for the answer cannot be read or understood, or a credential helper that it names for the
+    /// registry fails.
     pub fn lookup(&self, name: &str) -> Result<Option<Credentials>, AuthError> {
         for file in &self.files {
-            if let Some(credentials) = file.lookup(name)? {
+            if let Some(credentials) = file.lookup(name, &self.environment)? {
                 return Ok(Some(credentials));
             }
         }

@@ -26,10 +26,11 @@ const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 const HOME: &str = "HOME";
 const TMPDIR: &str = "TMPDIR";
+const PATH: &str = "PATH";
 
 /// The variables that [`Environment`] reads. The network libraries read more by themselves: `HTTP_PROXY`,
 /// `HTTPS_PROXY` and `NO_PROXY` in both cases, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub const VARIABLES: [VariableDoc; 9] = [
+pub const VARIABLES: [VariableDoc; 10] = [
     doc(REGISTRY_AUTH_FILE, "credentials file, as --authfile"),
     doc(DOCKER_CONFIG, "folder of docker's config.json instead of ~/.docker"),
     doc(CONTAINERS_POLICY_JSON, "trust policy file, unless --policy is given"),
@@ -39,7 +40,7 @@ pub const VARIABLES: [VariableDoc; 9] = [
     ),
     doc(
         XDG_CONFIG_HOME,
-        "folder of containers/auth.json and containers/policy.json instead of ~/.config",
+        "folder of containers/auth.json, containers/certs.d and containers/policy.json instead of ~/.config",
     ),
     doc(
         XDG_DATA_HOME,
@@ -54,6 +55,7 @@ pub const VARIABLES: [VariableDoc; 9] = [
         TMPDIR,
         "folder of small temporary files; blobs go to --tmpdir or /var/tmp",
     ),
+    doc(PATH, "folders of credential helpers"),
 ];
 
 /// Where the program finds its files: the user's variables and the system's paths.
@@ -123,6 +125,34 @@ impl Environment {
     /// The credentials file in the old flat format, the last to look at (AF-02).
     pub fn legacy_auth_file(&self) -> Option<PathBuf> {
         self.home_path(".dockercfg")
+    }
+
+    /// The folders whose subfolders `HOST[:PORT]` hold certificates, the first that counts first (TL-01, TL-02).
+    pub fn certificate_folders(&self) -> Vec<PathBuf> {
+        let own = self.config_home().map(|config| config.join("containers/certs.d"));
+        let system = ["/etc/containers", "/usr/share/containers"].map(|path| self.system_path(path));
+        let system = system.iter().flat_map(|folder| {
+            let privileged = match self.user_id {
+                0 => vec![folder.join("certs.rootful.d")],
+                user => {
+                    let rootless = folder.join("certs.rootless.d");
+                    vec![rootless.join(user.to_string()), rootless]
+                }
+            };
+            privileged.into_iter().chain([folder.join("certs.d")])
+        });
+        own.into_iter()
+            .chain(system)
+            .chain([self.system_path("/etc/docker/certs.d")])
+            .collect()
+    }
+
+    /// The file that a program's name stands for; relative folders, which anybody could have filled, are passed over.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        std::env::split_paths(self.variables.get(PATH)?)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file())
     }
 
     /// The policy file that replaces the search for one (PO-04).
@@ -287,6 +317,7 @@ mod tests {
             ("XDG_CACHE_HOME", "/cache"),
             ("HOME", "/home/me"),
             ("TMPDIR", "/small"),
+            ("PATH", "/bin"),
         ];
         let environment = set
             .into_iter()

@@ -1,12 +1,14 @@
-//! The configuration that users already have for container tools: credentials and trust policy.
+//! The configuration that users already have for container tools: credentials, certificates and trust policy.
 //!
 //! Nothing here reads the process environment or a fixed path by itself. An [`Environment`] says where things are;
 //! [`Environment::of_process`] makes the real one, and its [`VARIABLES`] table lists every variable that is read.
 
 mod auth;
+mod certificates;
 mod environment;
 mod policy;
 
-pub use auth::{AuthError, AuthStore, Credentials};
+pub use auth::{AuthError, AuthStore, Credentials, HelperError};
+pub use certificates::{CertificateError, CertificateFiles, ClientCertificate, PemFile};
 pub use environment::{Environment, VARIABLES, VariableDoc};
 pub use policy::{Policy, PolicyError, PolicySection, Requirement, RequirementCheck};

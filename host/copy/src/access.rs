@@ -45,6 +45,8 @@ pub struct Access {
     pub credentials: CredentialChoice,
     /// The only file to look for credentials in (F-01, F-02); none: the usual search.
     pub authfile: Option<PathBuf>,
+    /// F-08: the only folder to look for certificates in; none: the usual search (TL-01, TL-02).
+    pub cert_dir: Option<PathBuf>,
     /// F-09: unset, or an explicit choice. `Some(false)` also allows plain HTTP.
     pub tls_verify: Option<bool>,
     /// F-10: blob pool of `oci:` layouts.

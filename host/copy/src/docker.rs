@@ -1,5 +1,6 @@
 //! `docker://`: images in registries.
 
+mod certificates;
 mod destination;
 mod location;
 mod reference;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use longshore_config::{AuthStore, Credentials, Environment};
 use longshore_registry::{Auth, Client, Problem, RegistryError};
-use longshore_types::Reference;
+use longshore_types::{ErrorKind, Reference};
 
 use crate::access::{Access, CredentialChoice};
 use crate::error::TransportError;
@@ -28,28 +29,30 @@ pub struct DockerTransport {
 }
 
 impl DockerTransport {
-    /// `environment` says where credential files are.
+    /// `environment` says where files with credentials and certificates are.
     pub fn new(environment: Arc<Environment>) -> Self {
         Self { environment }
     }
 
-    fn client(&self, reference: &Reference, access: &Access) -> Result<Client, TransportError> {
-        let mut builder = Client::builder(reference.domain()).auth(self.auth(reference, access)?);
+    async fn client(&self, reference: &Reference, access: &Access) -> Result<Client, TransportError> {
+        let auth = self.auth(reference, access).await?;
+        let mut builder = Client::builder(reference.domain()).auth(auth);
         if let Some(verify) = access.tls_verify {
             builder = builder.tls_verify(verify);
         }
         if let Some(user_agent) = &access.user_agent {
             builder = builder.user_agent(user_agent);
         }
-        builder.build().map_err(failed)
+        let certificates = certificates::load(reference.domain(), access, &self.environment)?;
+        builder.certificates(certificates).build().map_err(failed)
     }
 
-    fn auth(&self, reference: &Reference, access: &Access) -> Result<Auth, TransportError> {
+    async fn auth(&self, reference: &Reference, access: &Access) -> Result<Auth, TransportError> {
         let credentials = match &access.credentials {
             CredentialChoice::Anonymous => return Ok(Auth::Anonymous),
             CredentialChoice::RegistryToken(token) => return Ok(Auth::RegistryToken(token.expose().to_owned())),
             CredentialChoice::Given(credentials) => Some(credentials.clone()),
-            CredentialChoice::Stored => self.stored(reference, access)?,
+            CredentialChoice::Stored => self.stored(reference, access).await?,
         };
         Ok(match credentials {
             None => Auth::Anonymous,
@@ -58,9 +61,12 @@ impl DockerTransport {
         })
     }
 
-    fn stored(&self, reference: &Reference, access: &Access) -> Result<Option<Credentials>, TransportError> {
+    async fn stored(&self, reference: &Reference, access: &Access) -> Result<Option<Credentials>, TransportError> {
         let store = AuthStore::load(access.authfile.as_deref(), &self.environment);
-        let found = store.lookup_reference(reference);
+        let reference = reference.clone();
+        // A credential helper may take its time.
+        let found = tokio::task::spawn_blocking(move || store.lookup_reference(&reference)).await;
+        let found = found.map_err(|error| TransportError::wrap(ErrorKind::Other, error))?;
         found.map_err(|error| TransportError::wrap(error.kind(), error))
     }
 }
@@ -73,7 +79,7 @@ impl Transport for DockerTransport {
 
     async fn parse(&self, text: &str, purpose: Purpose, access: &Access) -> Result<Box<dyn Location>, TransportError> {
         let target = Target::parse(text, purpose)?;
-        let client = self.client(target.reference(), access)?;
+        let client = self.client(target.reference(), access).await?;
         Ok(Box::new(DockerLocation::new(client, target)))
     }
 }

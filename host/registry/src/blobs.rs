@@ -1,57 +1,16 @@
 //! Blobs: read, asked about, mounted from another repository (formats, section 10.4).
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use futures_util::Stream;
 use longshore_types::{Digest, ErrorKind};
 use reqwest::{Method, StatusCode};
 
 use crate::error::{RegistryError, Subject};
-use crate::fault::{Fault, shown};
-use crate::reply::{Chunks, Reply};
+use crate::fault::Fault;
+use crate::reply::Reply;
 use crate::repository::Repository;
 use crate::request::Call;
+use crate::resume::BlobBody;
 use crate::scope::Access;
 use crate::upload::Upload;
-
-/// The bytes of a blob as they arrive, in pieces of up to some hundred KiB that nobody copied.
-///
-/// It ends with an error if the connection breaks, if the registry sends less than it announced,
-/// or if nothing comes for the stall time. The digest is for the caller to verify. Dropping it
-/// closes the connection.
-pub struct BlobBody {
-    chunks: Chunks,
-    size: Option<u64>,
-    url: String,
-    operation: String,
-}
-
-impl BlobBody {
-    /// The size in bytes, if the registry announced one.
-    #[must_use]
-    pub fn size(&self) -> Option<u64> {
-        self.size
-    }
-
-    /// The URL that the bytes come from, fit to be shown.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Stream for BlobBody {
-    type Item = Result<Bytes, RegistryError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        Pin::new(&mut this.chunks)
-            .poll_next(cx)
-            .map(|next| next.map(|chunk| chunk.map_err(|fault| fault.during(Subject::Blob, this.operation.clone()))))
-    }
-}
 
 impl Repository {
     /// Starts reading a blob (OP-02).
@@ -60,12 +19,7 @@ impl Repository {
     pub async fn blob(&self, digest: &Digest) -> Result<BlobBody, RegistryError> {
         let operation = format!("fetching blob {digest} from {}", self.name());
         match self.get_blob(digest).await {
-            Ok(reply) => Ok(BlobBody {
-                size: reply.content_length(),
-                url: shown(reply.url()),
-                chunks: reply.chunks(),
-                operation,
-            }),
+            Ok(reply) => Ok(BlobBody::of_repository(reply, operation, self.clone(), digest.clone())),
             Err(fault) => Err(fault.during(Subject::Blob, operation)),
         }
     }

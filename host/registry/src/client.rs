@@ -13,6 +13,7 @@ use crate::error::RegistryError;
 use crate::limits::STALL_TIMEOUT;
 use crate::ping::Endpoint;
 use crate::repository::Repository;
+use crate::tls::Certificates;
 use crate::token::Tokens;
 
 /// A registry, as one user sees it: its address, its connections and its tokens.
@@ -32,9 +33,12 @@ pub(crate) struct Inner {
     pub(crate) plain: Url,
     pub(crate) auth: Auth,
     pub(crate) tls_verify: bool,
+    pub(crate) certificates: Certificates,
     pub(crate) user_agent: String,
     pub(crate) stall: Duration,
     pub(crate) http: OnceCell<reqwest::Client>,
+    /// For hosts that are not the registry's: without our certificates.
+    pub(crate) outside_http: OnceCell<reqwest::Client>,
     pub(crate) endpoint: OnceCell<Endpoint>,
     pub(crate) tokens: Tokens,
     /// Warnings of the registry that were logged already (RC-06).
@@ -51,6 +55,7 @@ pub struct ClientBuilder {
     domain: String,
     auth: Auth,
     tls_verify: bool,
+    certificates: Certificates,
     user_agent: String,
     stall: Duration,
 }
@@ -63,6 +68,7 @@ impl Client {
             domain: domain.into(),
             auth: Auth::Anonymous,
             tls_verify: true,
+            certificates: Certificates::default(),
             user_agent: concat!("longshore/", env!("CARGO_PKG_VERSION")).to_owned(),
             stall: STALL_TIMEOUT,
         }
@@ -119,6 +125,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Certificates for this registry beside the system's (TL-03); none if not called.
+    #[must_use]
+    pub fn certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
+    }
+
     /// The User-Agent of every request.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
@@ -150,9 +163,11 @@ impl ClientBuilder {
                 plain,
                 auth: self.auth,
                 tls_verify: self.tls_verify,
+                certificates: self.certificates,
                 user_agent: self.user_agent,
                 stall: self.stall,
                 http: OnceCell::new(),
+                outside_http: OnceCell::new(),
                 endpoint: OnceCell::new(),
                 tokens: Tokens::default(),
                 warnings: Mutex::default(),

@@ -62,6 +62,16 @@ impl Fault {
         self.0.request.as_ref()
     }
 
+    /// This problem, and one that came up while we tried to get over it.
+    pub(crate) fn and_then(mut self, other: &Self) -> Self {
+        if let Problem::Network(text) = &mut self.0.problem {
+            let status = other.request().and_then(|line| line.status);
+            let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+            *text = format!("{text}; going on from there fails: {}{status}", other.problem());
+        }
+        self
+    }
+
     /// A refused request as one that calls for pieces.
     pub(crate) fn into_pieces_only(mut self) -> Self {
         if let Problem::Refused(refusal) = self.0.problem {

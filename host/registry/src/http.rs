@@ -9,14 +9,17 @@ use url::{Host, Url};
 
 use crate::fault::causes;
 use crate::limits::{CONNECT_TIMEOUT, HTTP2_CONNECTION_WINDOW, MAX_REDIRECTS};
+use crate::tls::Certificates;
 
 /// Builds the HTTP client of one registry. System roots are read here, and only with
 /// verification.
-pub(crate) fn client(host: &Url, verify: bool, user_agent: &str) -> Result<reqwest::Client, String> {
-    if CryptoProvider::get_default().is_none() {
-        // An embedder, or another thread just now, may have installed one: theirs is as good.
-        let _ = ring::default_provider().install_default();
-    }
+pub(crate) fn client(
+    host: &Url,
+    verify: bool,
+    user_agent: &str,
+    certificates: &Certificates,
+) -> Result<reqwest::Client, String> {
+    ensure_crypto_provider();
     let mut headers = HeaderMap::new();
     headers.insert(
         HeaderName::from_static("docker-distribution-api-version"),
@@ -37,11 +40,25 @@ pub(crate) fn client(host: &Url, verify: bool, user_agent: &str) -> Result<reqwe
         .no_zstd()
         .no_deflate()
         .redirect(Policy::custom(move |attempt| redirect(attempt, verify)));
+    if !certificates.roots.is_empty() {
+        builder = builder.tls_certs_merge(certificates.roots.iter().cloned());
+    }
+    if let Some(client) = &certificates.client {
+        builder = builder.identity(client.clone());
+    }
     if is_loopback(host) {
         // Go programs never send loopback traffic to a proxy, and users rely on it.
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| causes(&error))
+}
+
+/// Makes sure that TLS has an implementation to work with.
+pub(crate) fn ensure_crypto_provider() {
+    if CryptoProvider::get_default().is_none() {
+        // An embedder, or another thread just now, may have installed one: theirs is as good.
+        let _ = ring::default_provider().install_default();
+    }
 }
 
 /// Follows redirects; reqwest drops the Authorization header when scheme, host or port change.

@@ -32,7 +32,8 @@ pub(crate) const MAX_REDIRECTS: usize = 10;
 /// Time to resolve, connect and shake hands (RC-08).
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time without a single byte moving after which a peer counts as gone.
+/// Time without a single byte moving after which a peer counts as gone. Registries that fetch from another one, or hash
+/// what they got, are silent for tens of seconds; who is silent for a minute has gone.
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How many stall times a registry has to answer once it has all of a blob: storing gigabytes in
@@ -73,3 +74,16 @@ pub(crate) const MAX_CHUNK_TRIES: u32 = 4;
 /// than all parallel blobs have in their own windows (2 MiB each), or some that wait for the disk
 /// would stop the others.
 pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 64 << 20;
+
+/// Wait before a broken download is gone on with: whatever broke it may need a moment (PI-07).
+pub(crate) const RESUME_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes that must have come since the last time for a download to be gone on with once more: a server that breaks off
+/// all the time would keep us for ever (PI-07).
+pub(crate) const RESUME_AFTER_BYTES: u64 = 1 << 20;
+
+/// Time since the last time after which a download is gone on with however little came (PI-07).
+pub(crate) const RESUME_AFTER_TIME: Duration = Duration::from_secs(60);
+
+/// Most URLs of a descriptor that are tried: its author could have us ask thousands of hosts.
+pub(crate) const MAX_EXTERNAL_URLS: usize = 8;

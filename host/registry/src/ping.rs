@@ -8,6 +8,7 @@ use crate::client::{Client, Inner};
 use crate::error::Problem;
 use crate::fault::Fault;
 use crate::http;
+use crate::tls::Certificates;
 
 /// What the first answer told.
 pub(crate) struct Endpoint {
@@ -65,23 +66,29 @@ impl Client {
 
     /// The HTTP client; made when first needed, since that reads the system's certificates.
     pub(crate) async fn http(&self) -> Result<&reqwest::Client, Fault> {
-        self.inner
-            .http
-            .get_or_try_init(|| async {
-                let client = self.clone();
-                let make = move || {
-                    let Inner {
-                        https,
-                        tls_verify,
-                        user_agent,
-                        ..
-                    } = &*client.inner;
-                    http::client(https, *tls_verify, user_agent)
-                };
-                let made = tokio::task::spawn_blocking(make).await;
-                made.unwrap_or_else(|error| Err(error.to_string()))
-                    .map_err(|text| Fault::without_request(Problem::Setup(text)).at_stage("setting up the HTTP client"))
-            })
-            .await
+        let made = || self.make_http(self.inner.certificates.clone());
+        self.inner.http.get_or_try_init(made).await
+    }
+
+    /// The HTTP client for other hosts than the registry's.
+    pub(crate) async fn outside_http(&self) -> Result<&reqwest::Client, Fault> {
+        let made = || self.make_http(Certificates::default());
+        self.inner.outside_http.get_or_try_init(made).await
+    }
+
+    async fn make_http(&self, certificates: Certificates) -> Result<reqwest::Client, Fault> {
+        let client = self.clone();
+        let make = move || {
+            let Inner {
+                https,
+                tls_verify,
+                user_agent,
+                ..
+            } = &*client.inner;
+            http::client(https, *tls_verify, user_agent, &certificates)
+        };
+        let made = tokio::task::spawn_blocking(make).await;
+        made.unwrap_or_else(|error| Err(error.to_string()))
+            .map_err(|text| Fault::without_request(Problem::Setup(text)).at_stage("setting up the HTTP client"))
     }
 }

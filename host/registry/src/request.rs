@@ -150,7 +150,16 @@ impl Client {
     }
 
     async fn send_once(&self, request: Request, stalls: u32) -> Result<Reply, Fault> {
-        let http = self.http().await?;
+        self.send_once_by(self.http().await?, request, stalls).await
+    }
+
+    /// Makes a request by the registry's HTTP client or by the one for other hosts.
+    pub(crate) async fn send_once_by(
+        &self,
+        http: &reqwest::Client,
+        request: Request,
+        stalls: u32,
+    ) -> Result<Reply, Fault> {
         let method = request.method().clone();
         let line = RequestLine::new(&method, request.url(), None);
         let limit = self.inner.stall * stalls;

@@ -17,7 +17,7 @@ pub use command::{Finished, Tool, longshore, peer, test_guest};
 pub use docker_registry::DockerRegistry;
 pub use image::{Document, ImageSpec, Kind, MadeImage, running_architecture};
 pub use layer::{Layer, Packing};
-pub use registry::{Auth, Builder, Fault, Gate, Locations, Request, TestRegistry, When};
+pub use registry::{Auth, Authority, Builder, Fault, Gate, KeyPairPem, Locations, Request, TestRegistry, When};
 pub use scratch::Scratch;
 pub use store::{entries, files_below};
 

@@ -5,6 +5,7 @@ mod fault;
 mod manifests;
 mod serve;
 mod state;
+mod tls;
 mod uploads;
 
 use std::net::SocketAddr;
@@ -15,10 +16,12 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 pub use self::auth::Auth;
 pub use self::fault::{Fault, Gate, When};
 pub use self::state::{Locations, Request};
+pub use self::tls::{Authority, KeyPairPem};
 
 use self::state::{Shared, State, StoredManifest};
 use crate::image::Document;
@@ -28,10 +31,10 @@ use crate::sha256;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a registry is to be like.
-#[derive(Debug)]
 pub struct Builder {
     address: String,
     state: State,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Builder {
@@ -63,6 +66,15 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS with a certificate of `authority`; with `clients`, only to who shows one of that authority.
+    ///
+    /// # Errors
+    /// No certificate can be made.
+    pub fn tls(mut self, authority: &Authority, clients: Option<&Authority>) -> Result<Self> {
+        self.tls = Some(TlsAcceptor::from(Arc::new(authority.server(clients)?)));
+        Ok(self)
+    }
+
     /// Starts the registry on a free port, with threads of its own.
     ///
     /// # Errors
@@ -81,8 +93,9 @@ impl Builder {
         let shared = Arc::new(Shared::new(address, self.state));
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
+        let tls = self.tls;
         let thread = std::thread::spawn(move || {
-            runtime.block_on(serve::serve(listener, served, stopped));
+            runtime.block_on(serve::serve(listener, tls, served, stopped));
             runtime.shutdown_background();
         });
         Ok(TestRegistry {
@@ -116,6 +129,7 @@ impl TestRegistry {
         Builder {
             address: "127.0.0.1".to_owned(),
             state: State::default(),
+            tls: None,
         }
     }
 

@@ -57,6 +57,7 @@ pub(crate) struct AccessArgs<S> {
     pub(crate) password: Option<String>,
     pub(crate) registry_token: Option<String>,
     pub(crate) no_creds: bool,
+    pub(crate) cert_dir: Option<OsString>,
     pub(crate) tls_verify: Option<bool>,
     pub(crate) shared_blob_dir: Option<OsString>,
     side: PhantomData<S>,
@@ -107,6 +108,14 @@ impl<S: Side> Args for AccessArgs<S> {
                 "Provide a Bearer token for accessing the registry",
             ))
             .arg(switch::<S>("no-creds", "Access the registry anonymously").action(clap::ArgAction::SetTrue))
+            .arg(
+                option::<S>(
+                    "cert-dir",
+                    "PATH",
+                    "Use certificates at PATH (*.crt, *.cert, *.key) to connect to the registry",
+                )
+                .value_parser(clap::value_parser!(OsString)),
+            )
             .arg(optional_bool(switch::<S>(
                 "tls-verify",
                 "Require HTTPS and verify certificates when talking to the registry",
@@ -141,6 +150,7 @@ impl<S: Side> FromArgMatches for AccessArgs<S> {
             password: text("password"),
             registry_token: text("registry-token"),
             no_creds: switch("no-creds").unwrap_or(false),
+            cert_dir: path("cert-dir"),
             tls_verify: switch("tls-verify"),
             shared_blob_dir: if S::SHARED_BLOB_DIR {
                 path("shared-blob-dir")

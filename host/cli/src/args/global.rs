@@ -36,6 +36,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "VARIANT")]
     pub(crate) override_variant: Option<String>,
 
+    /// Put PREFIX before the program's name in the User-Agent that registries see
+    #[arg(long, global = true, value_name = "PREFIX")]
+    pub(crate) user_agent_prefix: Option<String>,
+
     /// Require HTTPS and verify certificates on every side (deprecated, G-14)
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
     pub(crate) tls_verify: Option<bool>,

@@ -121,6 +121,7 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
     let both = Fallback {
         authfile: args.authfile,
         tls_verify: args.tls_verify.or(settings.fallback.tls_verify),
+        ..settings.fallback.clone()
     };
     let report = report_of(&destination_name, args.quiet);
     let source = Endpoint {

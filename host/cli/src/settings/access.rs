@@ -9,12 +9,14 @@ use longshore_copy::{Access, CredentialChoice, Secret};
 use crate::args::{AccessArgs, UsageError};
 
 /// What a side does not say itself and takes from elsewhere.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Fallback {
     /// `--authfile` of both sides (F-01).
     pub(crate) authfile: Option<OsString>,
     /// The deprecated `--tls-verify` of both sides (F-14, G-14).
     pub(crate) tls_verify: Option<bool>,
+    /// The `User-Agent` that `--user-agent-prefix` makes (G-12).
+    pub(crate) user_agent: Option<String>,
 }
 
 impl<S> AccessArgs<S> {
@@ -22,13 +24,15 @@ impl<S> AccessArgs<S> {
     pub(crate) fn resolve(self, fallback: &Fallback) -> Result<Access, UsageError> {
         let authfile = self.authfile.clone().or_else(|| fallback.authfile.clone());
         let tls_verify = self.tls_verify.or(fallback.tls_verify);
+        let cert_dir = self.cert_dir.clone().and_then(path);
         let shared_blob_dir = self.shared_blob_dir.clone().and_then(path);
         Ok(Access {
             credentials: self.credentials()?,
             authfile: authfile.and_then(path),
+            cert_dir,
             tls_verify,
             shared_blob_dir,
-            user_agent: None,
+            user_agent: fallback.user_agent.clone(),
         })
     }
 

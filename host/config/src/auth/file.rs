@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tracing::warn;
 
+use super::helper::{self, HelperError};
 use super::{AuthError, Credentials};
+use crate::environment::Environment;
 
 /// A credentials file that may not exist.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ struct Document {
 #[derive(Default, Deserialize)]
 struct Entry {
     auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
     #[serde(rename = "identitytoken")]
     identity_token: Option<String>,
 }
@@ -49,31 +53,51 @@ impl AuthFile {
         Self { path, legacy: true }
     }
 
-    /// This file's credentials for `HOST[:PORT][/PATH]`.
-    pub(super) fn lookup(&self, name: &str) -> Result<Option<Credentials>, AuthError> {
+    /// This file's credentials for `HOST[:PORT][/PATH]`: from the registry's own helper if it has one, else an entry, else
+    /// from the store that holds all that have no entry.
+    pub(super) fn lookup(&self, name: &str, environment: &Environment) -> Result<Option<Credentials>, AuthError> {
         let Some(document) = self.read()? else {
             return Ok(None);
         };
         let registry = name.split('/').next().unwrap_or(name);
         let entries = document.auths.unwrap_or_default();
-        if let Some(helper) = document.helpers.unwrap_or_default().remove(registry) {
-            return Err(AuthError::Helper {
-                path: self.path.clone(),
-                registry: registry.to_owned(),
-                helper,
-            });
+        let helpers = document.helpers.unwrap_or_default();
+        if let Some(helper) = helpers.get(registry) {
+            let found = helper::ask(helper, registry, environment);
+            return found.map_err(|source| self.helper_failed(registry, helper, source));
         }
-        let Some((key, entry)) = self.find(&entries, name, registry) else {
-            return Ok(None);
+        let entry = self.find(&entries, name, registry);
+        let credentials = match entry {
+            Some((key, entry)) => self.decode(key, entry)?,
+            None => None,
         };
-        let credentials = self.decode(key, entry)?;
-        if let (None, Some(store)) = (&credentials, document.store) {
-            warn!(
-                registry, store, file = %self.path.display(),
-                "credentials are in a credential store, which is not supported: going on without"
-            );
+        let Some(store) = document
+            .store
+            .filter(|store| !store.is_empty() && credentials.is_none())
+        else {
+            return Ok(credentials);
+        };
+        match helper::ask(&store, name_in_store(registry), environment) {
+            Ok(found) => Ok(found),
+            Err(source) => {
+                let error = self.helper_failed(registry, &store, source);
+                // An entry says that the user has logged in. Without one, most likely there is nothing in the store.
+                if entry.is_some() {
+                    return Err(error);
+                }
+                warn!("going on without credentials: {error}");
+                Ok(None)
+            }
         }
-        Ok(credentials)
+    }
+
+    fn helper_failed(&self, registry: &str, helper: &str, source: HelperError) -> AuthError {
+        AuthError::Helper {
+            path: self.path.clone(),
+            registry: registry.to_owned(),
+            helper: helper.to_owned(),
+            source,
+        }
     }
 
     /// Exact keys from the whole name up to the host; then keys written as URLs, which stand for their host (AF-04).
@@ -103,9 +127,14 @@ impl AuthFile {
         let encoded = entry.auth.as_deref().unwrap_or_default().trim();
         let decoded = STANDARD.decode(encoded).map_err(|_| failed())?;
         let decoded = String::from_utf8(decoded).map_err(|_| failed())?;
+        let plain = || {
+            let username = entry.username.clone().filter(|username| !username.is_empty())?;
+            Some((username, entry.password.clone()?))
+        };
         let pair = decoded
             .split_once(':')
-            .map(|(username, password)| (username.to_owned(), password.trim_matches('\0').to_owned()));
+            .map(|(username, password)| (username.to_owned(), password.trim_matches('\0').to_owned()))
+            .or_else(plain);
         let token = entry.identity_token.clone().filter(|token| !token.is_empty());
         Ok(match (pair, token) {
             (pair, Some(token)) => Some(Credentials::IdentityToken {
@@ -182,5 +211,13 @@ fn canonical_host(host: &str) -> &str {
     match host {
         "docker.io" | "registry-1.docker.io" => "index.docker.io",
         other => other,
+    }
+}
+
+/// What docker calls a registry in a credential store.
+fn name_in_store(registry: &str) -> &str {
+    match canonical_host(registry) {
+        "index.docker.io" => "https://index.docker.io/v1/",
+        _ => registry,
     }
 }

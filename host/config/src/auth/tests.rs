@@ -93,8 +93,22 @@ fn entries_and_what_they_mean() {
             format!(r#"{{"auth":"{USER_SECRET}","identitytoken":""}}"#),
             Some(basic("user", "secret")),
         ),
-        // Plain fields are ignored (AF-03), and so is text without a colon.
-        (r#"{"username":"user","password":"secret"}"#.to_owned(), None),
+        // Plain fields count where there is nothing else.
+        (
+            r#"{"username":"user","password":"secret"}"#.to_owned(),
+            Some(basic("user", "secret")),
+        ),
+        (
+            format!(r#"{{"auth":"{USER_SECRET}","username":"other","password":"word"}}"#),
+            Some(basic("user", "secret")),
+        ),
+        (
+            r#"{"username":"user","identitytoken":"abc"}"#.to_owned(),
+            Some(token("")),
+        ),
+        (r#"{"username":"user"}"#.to_owned(), None),
+        (r#"{"username":"","password":"secret"}"#.to_owned(), None),
+        // Text without a colon is ignored.
         (r#"{"auth":"dXNlcg=="}"#.to_owned(), None),
         (r#"{"auth":""}"#.to_owned(), None),
         ("{}".to_owned(), None),
@@ -153,16 +167,74 @@ fn broken_files_are_errors_that_quote_nothing() {
     }
 }
 
-#[test]
-fn helpers_are_refused_for_their_registry_only() {
-    let document = format!(
-        r#"{{"auths":{{"a.example":{{"auth":"{USER_SECRET}"}},"b.example":{{"auth":"{USER_SECRET}"}}}},
-            "credHelpers":{{"b.example":"pass"}}}}"#
+/// Looks up with a helper `test` that answers with the name that it is asked for, except for `locked.example` and
+/// `empty.example`.
+#[cfg(unix)]
+fn lookup_with_helper(content: &str, name: &str) -> Result<Option<Credentials>, AuthError> {
+    let test = helper::testing::helper(
+        r#"read -r host
+case $host in
+  locked.example) echo locked; exit 1;;
+  empty.example) echo credentials not found in native keychain; exit 1;;
+esac
+printf '{"Username":"%s","Secret":"secret"}' "$host""#,
     );
-    assert_eq!(lookup(&document, "a.example/x").unwrap(), Some(basic("user", "secret")));
-    let error = lookup(&document, "b.example/x").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("\"pass\""), "{error}");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("auth.json");
+    fs::write(&path, content).unwrap();
+    AuthStore::load(Some(&path), &test.environment).lookup(name)
+}
+
+#[test]
+#[cfg(unix)]
+fn helpers_and_stores_are_asked() {
+    let helpers = format!(
+        r#"{{"auths":{{"a.example":{{"auth":"{USER_SECRET}"}},"b.example":{{"auth":"{USER_SECRET}"}}}},
+            "credHelpers":{{"b.example":"test","empty.example":"test","locked.example":"test","c.example":"none"}}}}"#
+    );
+    let store = format!(
+        r#"{{"auths":{{"a.example":{{"auth":"{USER_SECRET}"}},"b.example":{{}},"locked.example":{{}}}},
+            "credsStore":"test"}}"#
+    );
+    let unmarked = r#"{"credsStore":"test"}"#;
+    let missing = r#"{"auths":{"b.example":{}},"credsStore":"none"}"#;
+    let cases = [
+        (helpers.as_str(), "a.example/x", Ok(Some(basic("user", "secret")))),
+        (&helpers, "b.example/x", Ok(Some(basic("b.example", "secret")))),
+        (&helpers, "empty.example/x", Ok(None)),
+        (
+            &helpers,
+            "locked.example/x",
+            Err("docker-credential-test failed: locked"),
+        ),
+        (&helpers, "c.example/x", Err("no such program")),
+        (&store, "a.example/x", Ok(Some(basic("user", "secret")))),
+        (&store, "b.example/x", Ok(Some(basic("b.example", "secret")))),
+        (&store, "other.example/x", Ok(Some(basic("other.example", "secret")))),
+        (
+            &store,
+            "docker.io/library/busybox",
+            Ok(Some(Credentials::Basic {
+                username: "https://index.docker.io/v1/".to_owned(),
+                password: "secret".to_owned(),
+            })),
+        ),
+        (&store, "locked.example/x", Err("locked")),
+        (unmarked, "locked.example/x", Ok(None)),
+        (missing, "a.example/x", Ok(None)),
+        (missing, "b.example/x", Err("no such program")),
+    ];
+    for (content, name, expected) in cases {
+        match (lookup_with_helper(content, name), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{name}"),
+            (Err(error), Err(expected)) => {
+                let text = error.to_string();
+                assert!(text.contains(expected) && text.contains("auth.json"), "{name}: {text}");
+                assert_eq!(error.kind(), ErrorKind::AccessDenied);
+            }
+            (found, _) => panic!("{name}: {found:?}"),
+        }
+    }
 }
 
 #[test]

@@ -60,7 +60,11 @@ impl ImageSource for DockerSource {
             )
         };
         let digest = info.digest.as_ref().ok_or_else(missing)?;
-        let body = self.repository.blob(digest).await.map_err(failed)?;
+        let client = self.repository.client();
+        let body = match client.external_blob(digest, &info.urls).await.map_err(failed)? {
+            Some(body) => body,
+            None => self.repository.blob(digest).await.map_err(failed)?,
+        };
         let size = body.size();
         Ok(Body {
             source: Box::new(ChannelSource::start(body, self.closed.clone())),

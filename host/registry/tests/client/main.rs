@@ -7,6 +7,7 @@ mod blobs;
 mod hostile;
 mod manifests;
 mod redirects;
+mod resume;
 mod script;
 mod tags;
 mod uploads;
