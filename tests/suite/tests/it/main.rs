@@ -6,11 +6,11 @@
 
 mod commands;
 mod concurrency;
+mod copy_lists;
 mod copy_local;
 mod copy_registry;
 mod crash;
 mod durability;
-mod fault_table;
 mod faults;
 mod fuzz_corpus;
 mod guests;
