@@ -3,8 +3,10 @@
 mod access;
 mod compression;
 mod conventions;
+mod duration;
 mod global;
 mod instances;
+mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -20,6 +22,7 @@ pub(crate) use compression::CompressionArgs;
 pub(crate) use conventions::parse_uint;
 pub(crate) use global::{GlobalArgs, PluginChoice};
 pub(crate) use instances::InstanceArgs;
+pub(crate) use retry::RetryArgs;
 pub(crate) use usage::UsageError;
 
 use crate::commands::{copy, delete, inspect, list_tags, manifest_digest, plugin};

@@ -45,6 +45,7 @@ impl ExitStatus {
             return match stopped {
                 Stopped::Interrupt => Self::Interrupted,
                 Stopped::Terminate => Self::Terminated,
+                Stopped::Deadline => Self::Failure,
             };
         }
         match failure::kind(error) {
@@ -92,6 +93,7 @@ mod tests {
             (TransportError::new(ErrorKind::ImageNotFound, "gone").into(), 2),
             (Stopped::Interrupt.into(), 130),
             (Stopped::Terminate.into(), 143),
+            (Stopped::Deadline.into(), 1),
             (anyhow!("clean-up failed").context(Stopped::Terminate), 143),
             (OutputClosed.into(), 0),
         ] {

@@ -12,6 +12,7 @@ mod logging;
 mod printer;
 mod progress;
 mod quote;
+mod retry;
 mod run;
 mod settings;
 mod signals;

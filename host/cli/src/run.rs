@@ -1,6 +1,7 @@
 //! From words to an exit status.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -35,7 +36,8 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>, printer: &Printer)
 /// Whether nothing has to be said: the reader has left, or a signal came and
 /// nothing went wrong after it.
 fn is_told_already(error: &anyhow::Error) -> bool {
-    error.is::<OutputClosed>() || (error.is::<Stopped>() && error.source().is_none())
+    let by_signal = matches!(error.downcast_ref(), Some(Stopped::Interrupt | Stopped::Terminate));
+    error.is::<OutputClosed>() || (by_signal && error.source().is_none())
 }
 
 fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> anyhow::Result<()> {
@@ -56,6 +58,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
     if let Command::ManifestDigest(args) = command {
         return commands::manifest_digest::run(&args, printer);
     }
+    let timeout = global.command_timeout.filter(|timeout| !timeout.is_zero());
     let settings = Settings::resolve(*global)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ASYNC_WORKERS)
@@ -63,7 +66,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
         .enable_all()
         .build()
         .context("starting the asynchronous runtime")?;
-    let result = runtime.block_on(carry_out_with_plugins(command, &settings, printer));
+    let result = runtime.block_on(carry_out_with_plugins(command, timeout, &settings, printer));
     // What has not ended by now, such as a read that a second signal cut short,
     // must not keep the process.
     runtime.shutdown_background();
@@ -72,11 +75,20 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
 
 /// Carries out `command`, then waits until no plugin has anything left to
 /// clean up, unless another signal comes.
-async fn carry_out_with_plugins(command: Command, settings: &Settings, printer: &Printer) -> anyhow::Result<()> {
-    let mut signals = Signals::listen().context("listening for signals")?;
+async fn carry_out_with_plugins(
+    command: Command,
+    timeout: Option<Duration>,
+    settings: &Settings,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::listen(timeout).context("listening for signals")?;
     let result = match command {
         Command::Copy(args) => commands::copy::run(*args, settings, &mut signals, printer).await,
-        Command::Delete(args) => signals.unless_stopped(commands::delete::run(*args, settings)).await,
+        Command::Delete(args) => {
+            signals
+                .unless_stopped(commands::delete::run(*args, settings, printer))
+                .await
+        }
         Command::Inspect(args) => {
             signals
                 .unless_stopped(commands::inspect::run(*args, settings, printer))

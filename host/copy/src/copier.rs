@@ -50,6 +50,7 @@ pub(crate) struct Work<'a> {
 /// assert_eq!(report?.blobs_copied, 2);
 /// # Ok(()) }
 /// ```
+#[derive(Clone)]
 pub struct Copier {
     transports: Transports,
     source: Endpoint,

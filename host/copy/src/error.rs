@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use longshore_blob::BlobError;
 use longshore_config::PolicyError;
+use longshore_registry::RegistryError;
 use longshore_types::{Digest, ErrorKind, ImageNameError, ManifestError};
 
 /// The end of a copy at which something went wrong.
@@ -61,6 +62,12 @@ impl TransportError {
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Whether the same operation may succeed later (PI-09).
+    pub fn is_retryable(&self) -> bool {
+        self.downcast_ref::<RegistryError>()
+            .is_some_and(RegistryError::is_retryable)
     }
 
     /// The same error of a destination that will take this very blob if it is sent once more.
@@ -300,6 +307,17 @@ pub enum CopyError {
 }
 
 impl CopyError {
+    /// Whether the same copy may succeed later (PI-09).
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Open { source, .. } | Self::Transport { source, .. } | Self::Manage { source, .. } => {
+                source.is_retryable()
+            }
+            Self::ManifestRejected(attempts) => attempts.iter().any(|(_, error)| error.is_retryable()),
+            _ => false,
+        }
+    }
+
     /// The class of the error, of the innermost cause that has one.
     pub fn kind(&self) -> ErrorKind {
         match self {

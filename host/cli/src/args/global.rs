@@ -1,8 +1,11 @@
 //! Options that stand before or after any command.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::Args;
+
+use super::duration::parse_duration;
 
 /// The global options as typed. The deprecated `--tls-verify` counts before the
 /// command only: after it, the name is that of the command's own flag.
@@ -15,6 +18,10 @@ pub(crate) struct GlobalArgs {
     /// Do not wait until written images are on the disk
     #[arg(long, global = true)]
     pub(crate) no_sync: bool,
+
+    /// Timeout for the command execution (0: none)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) command_timeout: Option<Duration>,
 
     /// Path to a trust policy file
     #[arg(long, global = true, value_name = "PATH")]

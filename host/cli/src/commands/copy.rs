@@ -9,13 +9,13 @@ use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Opt
 use longshore_types::{ImageName, Kind};
 
 use crate::args::{
-    AccessArgs, CompressionArgs, Destination, InstanceArgs, PluginChoice, Source, UsageError, parse_uint,
+    AccessArgs, CompressionArgs, Destination, InstanceArgs, PluginChoice, RetryArgs, Source, UsageError, parse_uint,
 };
 use crate::printer::{Level, Printer, Report};
 use crate::progress::Progress;
 use crate::quote::quoted;
 use crate::settings::{Fallback, Settings};
-use crate::signals::Signals;
+use crate::signals::{Signals, Stopped};
 
 /// Copy an IMAGE-NAME from one location to another
 #[derive(clap::Args)]
@@ -72,6 +72,9 @@ pub(crate) struct CopyArgs {
     compression: CompressionArgs,
 
     #[command(flatten)]
+    retry: RetryArgs,
+
+    #[command(flatten)]
     pub(crate) plugins: PluginChoice,
 }
 
@@ -89,11 +92,27 @@ pub(crate) async fn run(
     signals: &mut Signals,
     printer: &Printer,
 ) -> anyhow::Result<()> {
+    let retry = args.retry.resolve();
     let prepared = signals.unless_stopped(prepare(args, settings, printer)).await?;
-    let (copying, events) = prepared.copier.start();
-    let following = Progress::new(printer, prepared.report).follow(events);
-    let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
-    let done = done?;
+    let mut retries = 0;
+    let done = loop {
+        let (copying, events) = prepared.copier.clone().start();
+        let following = Progress::new(printer, prepared.report).follow(events);
+        let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
+        let error = match done {
+            Ok(done) => break done,
+            Err(error) if error.is::<Stopped>() => return Err(error),
+            Err(error) => error,
+        };
+        let Some(delay) = retry.delay_after(retries, &error, printer) else {
+            return Err(error);
+        };
+        let waiting = tokio::time::sleep(delay);
+        tokio::select! {
+            () = waiting => retries += 1,
+            stopped = signals.next() => return Err(stopped.into()),
+        }
+    };
     match prepared.digestfile {
         Some(path) => write_digest(&path, &done.manifest_digest.to_string()),
         None => Ok(()),

@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use longshore_copy::Endpoint;
 
-use crate::args::{AccessArgs, Image, PluginChoice, UsageError};
+use crate::args::{AccessArgs, Image, PluginChoice, RetryArgs, UsageError};
 use crate::failure;
+use crate::printer::Printer;
 use crate::settings::Settings;
 
 /// Delete image IMAGE-NAME
@@ -19,11 +20,14 @@ pub(crate) struct DeleteArgs {
     access: AccessArgs<Image>,
 
     #[command(flatten)]
+    retry: RetryArgs,
+
+    #[command(flatten)]
     pub(crate) plugins: PluginChoice,
 }
 
 /// Removes one image and prints nothing (DL-01 to DL-08).
-pub(crate) async fn run(args: DeleteArgs, settings: &Settings) -> anyhow::Result<()> {
+pub(crate) async fn run(args: DeleteArgs, settings: &Settings, printer: &Printer) -> anyhow::Result<()> {
     let [image] = args.images.as_slice() else {
         return Err(UsageError::new("Usage: delete imageReference").into());
     };
@@ -33,8 +37,7 @@ pub(crate) async fn run(args: DeleteArgs, settings: &Settings) -> anyhow::Result
         .await
         .with_context(|| format!("Invalid source name {image}"))?;
     let access = args.access.resolve(&settings.fallback)?;
-    transports
-        .delete(&Endpoint { name, access })
-        .await
-        .map_err(failure::without_operation)
+    let image = Endpoint { name, access };
+    let delete = async || transports.delete(&image).await.map_err(failure::without_operation);
+    args.retry.resolve().run(printer, delete).await
 }

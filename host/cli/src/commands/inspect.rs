@@ -9,7 +9,7 @@ use longshore_copy::{Endpoint, ImageSource, RepositoryTags, read_config, read_ma
 use longshore_types::{Algorithm, ImageConfig, ImageManifest, Kind, Reference, media_type};
 
 use self::output::Output;
-use crate::args::{AccessArgs, Image, PluginChoice, UsageError};
+use crate::args::{AccessArgs, Image, PluginChoice, RetryArgs, UsageError};
 use crate::failure;
 use crate::printer::{Level, Printer};
 use crate::quote::quoted;
@@ -42,6 +42,9 @@ pub(crate) struct InspectArgs {
     access: AccessArgs<Image>,
 
     #[command(flatten)]
+    retry: RetryArgs,
+
+    #[command(flatten)]
     pub(crate) plugins: PluginChoice,
 }
 
@@ -52,19 +55,24 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     };
     let access = args.access.resolve(&settings.fallback)?;
     let transports = settings.transports();
-    let source = async {
-        let name = transports.parse_name(image).await?;
-        transports.open_source(&Endpoint { name, access }).await
+    let open = async || {
+        let opening = async {
+            let name = transports.parse_name(image).await?;
+            let access = access.clone();
+            transports.open_source(&Endpoint { name, access }).await
+        };
+        let source = opening
+            .await
+            .map_err(failure::without_operation)
+            .with_context(|| format!("Error parsing image name {}", quoted(image)))?;
+        let manifest = read_manifest(source.as_ref())
+            .await
+            .map_err(failure::without_operation)
+            .context("Error retrieving manifest for image")?;
+        Ok((source, manifest))
     };
-    let source = source
-        .await
-        .map_err(failure::without_operation)
-        .with_context(|| format!("Error parsing image name {}", quoted(image)))?;
+    let (source, manifest) = args.retry.resolve().run(printer, open).await?;
     let source = source.as_ref();
-    let manifest = read_manifest(source)
-        .await
-        .map_err(failure::without_operation)
-        .context("Error retrieving manifest for image")?;
     if args.raw && !args.config {
         return printer.result(manifest.bytes());
     }

@@ -3,7 +3,7 @@
 use longshore_copy::{CopyError, Endpoint};
 use serde::Serialize;
 
-use crate::args::{AccessArgs, PluginChoice, Repository, UsageError};
+use crate::args::{AccessArgs, PluginChoice, Repository, RetryArgs, UsageError};
 use crate::failure;
 use crate::printer::Printer;
 use crate::quote::quoted;
@@ -19,6 +19,9 @@ pub(crate) struct ListTagsArgs {
 
     #[command(flatten)]
     access: AccessArgs<Repository>,
+
+    #[command(flatten)]
+    retry: RetryArgs,
 
     #[command(flatten)]
     pub(crate) plugins: PluginChoice,
@@ -43,11 +46,15 @@ pub(crate) async fn run(args: ListTagsArgs, settings: &Settings, printer: &Print
     let Ok(name) = transports.parse_name(repository).await else {
         return Err(UsageError::new(format!("Invalid {}: does not specify a transport", quoted(repository))).into());
     };
-    let listed = transports.list_tags(&Endpoint { name, access }).await;
-    let list = listed.map_err(|error| match error {
-        CopyError::Manage { source, .. } => anyhow::Error::new(source).context("Error listing repository tags"),
-        other => failure::without_operation(other),
-    })?;
+    let place = Endpoint { name, access };
+    let list = async || {
+        let listed = transports.list_tags(&place).await;
+        listed.map_err(|error| match error {
+            CopyError::Manage { source, .. } => anyhow::Error::new(source).context("Error listing repository tags"),
+            other => failure::without_operation(other),
+        })
+    };
+    let list = args.retry.resolve().run(printer, list).await?;
     let output = Output {
         repository: &list.repository,
         tags: &list.tags,
