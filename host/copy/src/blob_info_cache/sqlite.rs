@@ -8,8 +8,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::{BlobInfoCache, Fact, MAX_LOCATIONS, MemoryCache, Variant};
 
-/// How long another process may hold the file before this one goes on without it.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long another process may hold the file before this one goes on without it. Each holds it for some milliseconds,
+/// so this is for a crowd on a slow disk.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many variants of one content are looked at.
 const MAX_VARIANTS: usize = 16;

@@ -90,22 +90,22 @@ fn a_file_outlives_its_cache() {
 fn many_at_a_time_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache.sqlite");
-    let start = Barrier::new(8);
+    let start = Barrier::new(4);
     std::thread::scope(|scope| {
-        for writer in 0..8 {
+        for writer in 0..4 {
             let (path, start) = (&path, &start);
             scope.spawn(move || {
                 let cache = SqliteCache::new(path);
                 start.wait();
-                for i in 0..10 {
+                for i in 0..5 {
                     cache.record(&[location(format!("{writer}.{i}").as_bytes(), "h", "r")]);
                 }
             });
         }
     });
     let cache = SqliteCache::new(&path);
-    for writer in 0..8 {
-        for i in 0..10 {
+    for writer in 0..4 {
+        for i in 0..5 {
             let digest = Digest::sha256(format!("{writer}.{i}").as_bytes());
             assert_eq!(cache.locations(&digest, "h"), ["r"], "{writer}.{i}");
         }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail at any line")]
 
 mod commands;
+mod compression;
 mod concurrency;
 mod copy_lists;
 mod copy_local;
