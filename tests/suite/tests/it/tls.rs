@@ -56,7 +56,10 @@ fn certificate_folders_open_what_they_are_for() {
         ),
         (
             &open,
-            &[("ca.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")],
+            &[(
+                "ca.crt",
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            )],
             Err(&["ca.crt: not a PEM certificate"]),
         ),
     ];
