@@ -4,7 +4,7 @@ use longshore_tests::{
     Fault, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_layout, check_repository, entries,
 };
 
-fn image() -> MadeImage {
+pub(crate) fn image() -> MadeImage {
     ImageSpec::new([Layer::new(1, 1_500_000), Layer::new(2, 900)])
         .make()
         .unwrap()
@@ -12,7 +12,7 @@ fn image() -> MadeImage {
 
 /// Pulls into a layout that already holds an image; the pull must fail with one line that holds
 /// the registry's address and every fragment, and the layout's entries must stay as they were.
-fn pull_fails(when: When, fault: Fault, fragments: &[&str]) {
+pub(crate) fn pull_fails(when: When, fault: Fault, fragments: &[&str]) {
     let shown = format!("{when:?} {fault:?}");
     let shown = shown.chars().take(200).collect::<String>();
     let registry = TestRegistry::start().unwrap();
@@ -39,7 +39,7 @@ fn pull_fails(when: When, fault: Fault, fragments: &[&str]) {
 }
 
 /// Pushes; the push must fail, set no tag and leave no upload open.
-fn push_fails(when: When, fault: Fault, fragments: &[&str]) {
+pub(crate) fn push_fails(when: When, fault: Fault, fragments: &[&str]) {
     let shown = format!("{when:?} {fault:?}");
     let registry = TestRegistry::start().unwrap();
     let old = ImageSpec::new([Layer::new(7, 10)]).make().unwrap();
