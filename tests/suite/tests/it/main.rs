@@ -9,6 +9,7 @@ mod concurrency;
 mod copy_local;
 mod copy_registry;
 mod crash;
+mod differential;
 mod durability;
 mod fault_table;
 mod faults;
