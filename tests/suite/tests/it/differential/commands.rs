@@ -78,7 +78,7 @@ pub(super) const CASES: &[Case] = &[
         "inspect-odd-arch",
         "oci:index",
         "inspect --override-arch pdp11 oci:index:x",
-        "for architecture pdp11",
+        "choosing image instance: no image found in image index for architecture",
     ),
     case("inspect-zstd", "dir:zstd", "inspect dir:zstd"),
     case("inspect-tar", "dir:tar", "inspect dir:tar"),

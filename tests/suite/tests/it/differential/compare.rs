@@ -46,6 +46,8 @@ pub(super) fn compare(case: &Case, theirs: &Outcome, ours: &Outcome) -> Vec<Foun
     if theirs.landed != ours.landed {
         let class = if theirs.status != 0 && ours.status != 0 && ours.untouched {
             "class: nothing half-written"
+        } else if differ_in_index_type_only(theirs, ours) {
+            "class: index with a media type"
         } else {
             case.name
         };
@@ -74,6 +76,24 @@ fn class_of_stdout(theirs: &Outcome, ours: &Outcome) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether the same landed, apart from the media type that a layout's index says it has.
+fn differ_in_index_type_only(theirs: &Outcome, ours: &Outcome) -> bool {
+    let mut without = ours.landed.clone();
+    for (path, content) in &mut without {
+        if let Printed::Json(Value::Object(index)) = content
+            && path.ends_with("index.json")
+            && theirs.landed.get(path).is_some_and(has_no_media_type)
+        {
+            index.remove("mediaType");
+        }
+    }
+    without == theirs.landed
+}
+
+fn has_no_media_type(content: &Printed) -> bool {
+    matches!(content, Printed::Json(json) if json.get("mediaType").is_none())
 }
 
 fn difference_of_files(theirs: &Outcome, ours: &Outcome) -> String {

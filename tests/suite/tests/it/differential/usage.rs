@@ -12,7 +12,7 @@ pub(super) const CASES: &[Case] = &[
     fails("usage-inspect-none", "", "inspect", ONE),
     fails("usage-inspect-two", "dir:plain", "inspect dir:plain dir:plain", ONE),
     fails("usage-list-tags-none", "", "list-tags", ONE),
-    fails("usage-delete-none", "", "delete", ONE),
+    fails("usage-delete-none", "", "delete", "Usage: delete imageReference"),
     case("usage-digest-none", "", "manifest-digest"),
     case("usage-digest-two", "dir:plain", "manifest-digest plain/manifest.json x"),
     fails(
