@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +16,7 @@ use crate::command::peer;
 pub struct DockerRegistry {
     process: Child,
     address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl DockerRegistry {
@@ -88,7 +89,7 @@ impl DockerRegistry {
         Ok(Self {
             process,
             address,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -102,6 +103,12 @@ impl DockerRegistry {
     #[must_use]
     pub fn name(&self, name: &str) -> String {
         format!("docker://{}/{name}", self.address)
+    }
+
+    /// The folder it keeps images in.
+    #[must_use]
+    pub fn storage(&self) -> PathBuf {
+        self.folder.path().join("storage")
     }
 
     /// Its process id.

@@ -11,6 +11,7 @@ mod copy_lists;
 mod copy_local;
 mod copy_registry;
 mod crash;
+mod differential;
 mod durability;
 mod faults;
 mod fuzz_corpus;
