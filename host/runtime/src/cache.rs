@@ -62,6 +62,8 @@ fn keep(folder: &Path, file: &Path, component: &Component) -> Result<()> {
     }
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
     std::io::Write::write_all(&mut temporary, &component.serialize()?)?;
+    // It is loaded without being looked at: what has the name must be all there, also after a power failure.
+    temporary.as_file().sync_all()?;
     temporary.persist(file)?;
     Ok(())
 }

@@ -135,6 +135,7 @@ impl PluginDestination {
     pub async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, Error> {
         const OPERATION: &str = "image-destination.begin-blob";
         let (own, destination) = (Arc::clone(&self.plugin), self.destination);
+        let is_named = info.digest.is_some();
         let info = to_guest(info);
         let begun = self
             .instance
@@ -162,6 +163,9 @@ impl PluginDestination {
                         })
                         .await?;
                     let (target, writer) = answer.map_err(|error| live.refused(OPERATION, error))?;
+                    if matches!(target, GuestTarget::AlreadyHere) && !is_named {
+                        return Err(live.broke_contract(OPERATION, "it claims to have a blob that has no digest yet"));
+                    }
                     Ok(Taken::of(live, OPERATION, target)?.map(|sink| (sink, writer)))
                 })
             })

@@ -10,6 +10,7 @@ use longshore_blob::Durability;
 use crate::Error;
 use crate::files::{Directory, GuestResult, Replacement, Root, guest_error};
 use crate::limits;
+use crate::transport::Purpose;
 
 /// Settings of one side of a copy that plugins may ask for by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,18 @@ pub enum Access {
     Create,
     /// It is replaced as a whole when the operation succeeds.
     Replace,
+}
+
+impl Access {
+    /// Whether an operation may have it: what is only read is not changed, and what something is removed from is not
+    /// replaced.
+    pub(crate) fn serves(self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Source | Purpose::Enumerate => self == Self::Read,
+            Purpose::Delete => matches!(self, Self::Read | Self::Write),
+            Purpose::Destination => true,
+        }
+    }
 }
 
 /// A directory that a plugin asks for.
@@ -201,12 +214,39 @@ impl Operation {
         }
     }
 
-    pub(crate) fn real_path(&self, label: &str) -> Option<String> {
-        let path = match self.granted.get(label)? {
-            Granted::Directory { root: Some(root), .. } => root.path().to_owned(),
-            Granted::Directory { grant, .. } | Granted::Replacement { grant, .. } => real_path(&grant.path)?,
+    /// The real path of what was granted. A directory that must exist is opened for it: the path is that of what will
+    /// be worked on, whatever a link points to by then.
+    pub(crate) fn real_path(&mut self, label: &str) -> GuestResult<String> {
+        let exists =
+            matches!(self.granted.get(label), Some(Granted::Directory { grant, .. }) if grant.access != Access::Create);
+        if exists {
+            self.directory(label)?;
+        }
+        let path = match self.granted.get(label) {
+            None => return Err(not_granted(label)),
+            Some(Granted::Directory { root: Some(root), .. }) => root.path().to_owned(),
+            Some(Granted::Directory { grant, .. } | Granted::Replacement { grant, .. }) => real_path(&grant.path)
+                .ok_or_else(|| guest_error("not-found", format!("{}: no such path", grant.path.display())))?,
         };
-        path.into_os_string().into_string().ok()
+        // Policy is looked up by it: an approximation could miss the scope that refuses the image.
+        path.into_os_string().into_string().map_err(|path| {
+            let path = path.to_string_lossy().into_owned();
+            guest_error(
+                "invalid-data",
+                format!("{path}: a path that is not UTF-8 has no place in a policy"),
+            )
+        })
+    }
+
+    /// Has everything on disk that was published in other directories than the one that is about to name it.
+    pub(crate) fn sync_published(&self) -> GuestResult<()> {
+        for granted in self.granted.values() {
+            if let Granted::Directory { root: Some(root), .. } = granted {
+                root.sync()
+                    .map_err(|error| crate::files::io_error(root.path(), &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes everything lasting that was published, and puts new directories in

@@ -96,8 +96,12 @@ impl Shared {
 
     /// A component from a file of a third party, compiled now or earlier.
     pub(crate) fn load(&self, path: &Path) -> Result<(Description, Component), Error> {
-        let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
-        if size > MAX_COMPONENT_SIZE {
+        let metadata = std::fs::metadata(path).map_err(Error::io(path))?;
+        // Reading a FIFO waits for its writer, and a device may have no end.
+        if !metadata.is_file() {
+            return Err(Error::bad_plugin(path, "not a regular file"));
+        }
+        if metadata.len() > MAX_COMPONENT_SIZE {
             return Err(Error::bad_plugin(
                 path,
                 format_args!("larger than {} MiB", MAX_COMPONENT_SIZE >> 20),

@@ -123,7 +123,7 @@ impl Plugin {
             })
             .await?;
         for grant in &grants {
-            self.check_grant(grant, reference, &settings)?;
+            self.check_grant(grant, purpose, reference, &settings)?;
             tracing::debug!("plugin {} is granted {grant}", instance.plugin());
         }
         let durability = self.shared().durability;
@@ -138,7 +138,7 @@ impl Plugin {
         })
     }
 
-    fn check_grant(&self, grant: &Grant, reference: &str, settings: &Settings) -> Result<(), Error> {
+    fn check_grant(&self, grant: &Grant, purpose: Purpose, reference: &str, settings: &Settings) -> Result<(), Error> {
         let path = grant.path.to_string_lossy();
         if path.len() > limits::PATH || path.contains('\0') || path.is_empty() {
             return Err(Error::Plugin {
@@ -146,6 +146,15 @@ impl Plugin {
                 plugin: self.label().to_string(),
                 operation: "reference.parse",
                 message: format!("\"{}\" is not a path", crate::error::presentable(&path)),
+                retryable: false,
+            });
+        }
+        if !grant.access.serves(purpose) {
+            return Err(Error::Plugin {
+                kind: ErrorKind::AccessDenied,
+                plugin: self.label().to_string(),
+                operation: "reference.parse",
+                message: format!("{grant} is more than this operation may have"),
                 retryable: false,
             });
         }

@@ -30,7 +30,7 @@ impl Transport for Dir {
     }
 
     fn identify(session: &Session) -> Result<Identity, Error> {
-        Ok(Identity::of_path(session.reference(), session.real_path(IMAGE)))
+        Ok(Identity::of_path(session.reference(), session.real_path(IMAGE)?))
     }
 
     fn check_scope(scope: &str) -> Result<(), Error> {

@@ -48,7 +48,7 @@ impl Transport for Oci {
 
     fn identify(session: &Session) -> Result<Identity, Error> {
         let reference: LayoutReference = layout::reference(&session.reference())?;
-        Ok(Identity::of_path(reference.to_string(), session.real_path(LAYOUT)))
+        Ok(Identity::of_path(reference.to_string(), session.real_path(LAYOUT)?))
     }
 
     fn check_scope(scope: &str) -> Result<(), Error> {

@@ -38,10 +38,10 @@ impl Manage for OciManage {
         let unneeded = if layout.blobs_are_shared() {
             Vec::new()
         } else {
-            let mut removed = BTreeSet::new();
+            let mut removed = Reached::default();
             count(&layout, &entry.digest, &entry.media_type, 0, &mut removed)?;
             let kept = used(&layout, &index)?;
-            removed.into_iter().filter(|digest| !kept.contains(digest)).collect()
+            removed.blobs.difference(&kept).cloned().collect()
         };
         let mut content = index.to_bytes()?;
         content.push(b'\n');
@@ -70,11 +70,21 @@ impl Manage for OciManage {
 
 /// Digests of all blobs that the entries of an index lead to.
 fn used(layout: &Layout, index: &Index) -> Result<BTreeSet<String>, Error> {
-    let mut digests = BTreeSet::new();
+    let mut reached = Reached::default();
     for entry in index.entries()? {
-        count(layout, &entry.digest, &entry.media_type, 0, &mut digests)?;
+        count(layout, &entry.digest, &entry.media_type, 0, &mut reached)?;
     }
-    Ok(digests)
+    Ok(reached.blobs)
+}
+
+/// Where a walk through a layout has been.
+#[derive(Default)]
+struct Reached {
+    /// Digests of everything that is led to.
+    blobs: BTreeSet<String>,
+    /// Those that were walked as manifests. One that an image lists as its layer is not: its own layers count as soon as
+    /// something names it as a manifest.
+    manifests: BTreeSet<String>,
 }
 
 /// Adds a manifest, its config and layers, or an index and all it leads to.
@@ -83,19 +93,20 @@ fn count(
     digest: &Digest,
     declared_type: &str,
     depth: usize,
-    digests: &mut BTreeSet<String>,
+    reached: &mut Reached,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(Error::invalid_data(format_args!(
             "{digest}: indexes are nested more than {MAX_DEPTH} deep"
         )));
     }
-    if digests.len() > MAX_BLOBS {
+    if reached.blobs.len() > MAX_BLOBS {
         return Err(Error::invalid_data(format_args!(
             "the index leads to more than {MAX_BLOBS} blobs"
         )));
     }
-    if !digests.insert(digest.to_string()) {
+    reached.blobs.insert(digest.to_string());
+    if !reached.manifests.insert(digest.to_string()) {
         return Ok(());
     }
     let malformed = |error: &dyn std::fmt::Display| Error::invalid_data(format_args!("{digest}: {error}"));
@@ -114,14 +125,14 @@ fn count(
     let manifest = RawManifest::new(bytes, declared).map_err(|error| malformed(&error))?;
     match manifest.parse().map_err(|error| malformed(&error))? {
         Parsed::Image(image) => {
-            digests.insert(image.config.digest.to_string());
+            reached.blobs.insert(image.config.digest.to_string());
             for layer in &image.layers {
-                digests.insert(layer.digest.to_string());
+                reached.blobs.insert(layer.digest.to_string());
             }
         }
         Parsed::List(list) => {
             for descriptor in &list.manifests {
-                count(layout, &descriptor.digest, &descriptor.media_type, depth + 1, digests)?;
+                count(layout, &descriptor.digest, &descriptor.media_type, depth + 1, reached)?;
             }
         }
     }

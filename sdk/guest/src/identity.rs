@@ -4,9 +4,9 @@ use crate::bindings::transport::longshore::transport::types::Error;
 impl Identity {
     /// The identity of an image that is found by its place in the file system:
     /// policy is looked up by the real path, then by its parents without `/`
-    /// (DR-07, OC-09). Without a real path only the default scope applies.
-    pub fn of_path(canonical: String, real_path: Option<String>) -> Self {
-        let policy_identity = real_path.unwrap_or_default();
+    /// (DR-07, OC-09).
+    pub fn of_path(canonical: String, real_path: String) -> Self {
+        let policy_identity = real_path;
         let mut policy_scopes = Vec::new();
         let mut rest = policy_identity.as_str();
         while let Some((parent, _)) = rest.rsplit_once('/')

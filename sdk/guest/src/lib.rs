@@ -18,7 +18,7 @@
 //!     }
 //!
 //!     fn identify(session: &Session) -> Result<Identity, Error> {
-//!         Ok(Identity::of_path(session.reference(), session.real_path("shelf")))
+//!         Ok(Identity::of_path(session.reference(), session.real_path("shelf")?))
 //!     }
 //! }
 //!

@@ -160,6 +160,10 @@ impl ChunkSink for RangeSink {
         self.inner.write_chunk(chunk)
     }
 
+    fn write_chunks(&mut self, chunks: &[Bytes]) -> std::io::Result<()> {
+        self.inner.write_chunks(chunks)
+    }
+
     fn finish(&mut self) -> std::io::Result<()> {
         self.inner.finish()?;
         if self.synced

@@ -92,7 +92,7 @@ impl Root {
         self.changes().published.clone()
     }
 
-    /// Has everything on disk that was published or changed so far.
+    /// Has everything on disk that was published or changed so far. What fails stays to be done.
     pub(crate) fn sync(&self) -> std::io::Result<()> {
         let (directories, files) = {
             let mut changes = self.changes();
@@ -101,19 +101,30 @@ impl Root {
                 std::mem::take(&mut changes.files),
             )
         };
+        let synced = self.sync_these(&directories, &files);
+        if synced.is_err() {
+            let mut changes = self.changes();
+            changes.directories.extend(directories);
+            changes.files.extend(files);
+        }
+        synced
+    }
+
+    fn sync_these(&self, directories: &BTreeSet<PathBuf>, files: &[PathBuf]) -> std::io::Result<()> {
         if self.durability == Durability::NoSync {
             return Ok(());
         }
         for file in files {
-            self.dir.open(&file)?.sync_all()?;
+            unless_removed(self.dir.open(file).and_then(|file| file.sync_all()))?;
         }
         for directory in directories {
             let directory = if directory.as_os_str().is_empty() {
                 Path::new(".")
             } else {
-                &directory
+                directory
             };
-            descriptor(&self.dir.open_dir(directory)?)?.sync_all()?;
+            let opened = self.dir.open_dir(directory);
+            unless_removed(opened.and_then(|directory| descriptor(&directory)?.sync_all()))?;
         }
         Ok(())
     }
@@ -131,5 +142,13 @@ impl Root {
 impl Drop for Root {
     fn drop(&mut self) {
         self.discard_staged();
+    }
+}
+
+/// What was published and removed again needs no place on the disk.
+fn unless_removed(synced: std::io::Result<()>) -> std::io::Result<()> {
+    match synced {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
     }
 }

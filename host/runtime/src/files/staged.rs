@@ -105,7 +105,12 @@ impl Staged {
         if !root.hidden {
             root.sync().map_err(|error| io_error(&root.path, &error))?;
         }
-        staged.publish(into, target, true)
+        staged.publish(into, target, true)?;
+        if !root.hidden {
+            // What the guest removes after this must not be gone while the old file is still on the disk.
+            root.sync().map_err(|error| io_error(&root.path, &error))?;
+        }
+        Ok(())
     }
 }
 

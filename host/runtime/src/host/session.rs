@@ -62,7 +62,7 @@ impl HostSession for State {
         Ok(self.operation()?.settings.get(&key).map(str::to_owned))
     }
 
-    fn real_path(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Option<String>> {
+    fn real_path(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Result<String, GuestError>> {
         self.enter();
         Ok(self.operation()?.real_path(&label))
     }

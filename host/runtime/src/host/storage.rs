@@ -123,6 +123,10 @@ impl HostDirectory for State {
     }
 
     fn replace(&mut self, directory: Resource<Directory>, path: Vec<u8>, data: Vec<u8>) -> Answer<()> {
+        // A small file that names what lies in another directory must not be there before it.
+        if let Err(error) = self.operation()?.sync_published() {
+            return Ok(Err(error));
+        }
         Ok(self.directory(&directory)?.replace(&path, &data))
     }
 
