@@ -6,6 +6,7 @@ mod conventions;
 mod duration;
 mod global;
 mod instances;
+mod platform;
 mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,6 +23,7 @@ pub(crate) use compression::CompressionArgs;
 pub(crate) use conventions::parse_uint;
 pub(crate) use global::{GlobalArgs, PluginChoice};
 pub(crate) use instances::InstanceArgs;
+pub(crate) use platform::PlatformArgs;
 pub(crate) use retry::RetryArgs;
 pub(crate) use usage::UsageError;
 

@@ -49,6 +49,26 @@ impl Level {
     }
 }
 
+/// What a terminal can do.
+#[derive(Clone, Copy, Debug)]
+struct Terminal {
+    /// Colours, unless `NO_COLOR` says otherwise (no-color.org).
+    colours: bool,
+    /// Lines that are written over, which a dumb terminal has not.
+    moves: bool,
+}
+
+impl Terminal {
+    fn of_process() -> Self {
+        let moves = std::env::var_os("TERM").is_none_or(|name| name != "dumb");
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            colours: moves && wanted,
+            moves,
+        }
+    }
+}
+
 /// Where the lines of a report go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
@@ -67,6 +87,8 @@ struct Inner {
     started: Instant,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
+    /// What the terminal and its user let us do with it.
+    terminal: Terminal,
     stdout: Mutex<Box<dyn Write + Send>>,
     stderr: Mutex<Box<dyn Write + Send>>,
     /// The bars on the terminal, which a message must not tear.
@@ -79,18 +101,21 @@ impl Printer {
         Self::new(
             (Box::new(io::stdout()), io::stdout().is_terminal()),
             (Box::new(io::stderr()), io::stderr().is_terminal()),
+            Terminal::of_process(),
         )
     }
 
     fn new(
         (stdout, stdout_is_terminal): (Box<dyn Write + Send>, bool),
         (stderr, stderr_is_terminal): (Box<dyn Write + Send>, bool),
+        terminal: Terminal,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 started: Instant::now(),
                 stdout_is_terminal,
                 stderr_is_terminal,
+                terminal,
                 stdout: Mutex::new(stdout),
                 stderr: Mutex::new(stderr),
                 bars: Mutex::new(None),
@@ -138,7 +163,12 @@ impl Printer {
         let line = if self.inner.stderr_is_terminal {
             let (badge, colour) = level.badge();
             let seconds = self.inner.started.elapsed().as_secs();
-            format!("\x1b[{colour}m{badge}\x1b[0m[{seconds:04}] {}\n", printable(&message))
+            let badge = if self.inner.terminal.colours {
+                format!("\x1b[{colour}m{badge}\x1b[0m")
+            } else {
+                badge.to_owned()
+            };
+            format!("{badge}[{seconds:04}] {}\n", printable(&message))
         } else {
             format!(
                 "time={} level={} msg={}\n",
@@ -161,7 +191,7 @@ impl Printer {
 
     /// Progress bars on standard error, if that is a terminal.
     pub(crate) fn bars(&self) -> Option<MultiProgress> {
-        if !self.inner.stderr_is_terminal {
+        if !self.inner.stderr_is_terminal || !self.inner.terminal.moves {
             return None;
         }
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
@@ -268,6 +298,10 @@ pub(crate) mod testing {
             let printer = Printer::new(
                 (Box::new(stdout.clone()), stdout_is_terminal),
                 (Box::new(stderr.clone()), stderr_is_terminal),
+                Terminal {
+                    colours: true,
+                    moves: true,
+                },
             );
             Self {
                 stdout,
@@ -301,7 +335,15 @@ pub(crate) mod testing {
                 Ok(())
             }
         }
-        Printer::new((Box::new(Failing(kind)), false), (Box::new(Failing(kind)), false))
+        let terminal = Terminal {
+            colours: true,
+            moves: true,
+        };
+        Printer::new(
+            (Box::new(Failing(kind)), false),
+            (Box::new(Failing(kind)), false),
+            terminal,
+        )
     }
 }
 

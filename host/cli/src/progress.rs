@@ -1,9 +1,11 @@
 //! What a copy reports while it runs: skopeo's lines, and bars on a terminal.
 
+mod json;
+
 use std::collections::HashMap;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use longshore_copy::{BlobKind, Event, Events, SkipReason};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use longshore_copy::{BlobKind, CopyReport, Event, Events, SkipReason};
 use longshore_types::Digest;
 
 use crate::printer::{Printer, Report};
@@ -11,35 +13,73 @@ use crate::printer::{Printer, Report};
 /// Length of a bar's name: "Copying blob " and twelve digits of a digest.
 const NAME_LENGTH: usize = 25;
 /// A bar in motion, in bytes of the source.
-const MOVING: &str = "{prefix} [{bar:38}] {bytes} / {total_bytes} | {bytes_per_sec}";
+const MOVING: &str = "{prefix} [{bar:38}] {bytes} / {total_bytes} | {bytes_per_sec}, {eta} left";
 /// A bar that stands still.
 const ENDED: &str = "{prefix} {msg}";
+
+/// How progress is shown (`--progress`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Style {
+    /// Bars on a terminal, nothing elsewhere.
+    #[default]
+    Auto,
+    /// A JSON object on a line of standard error for every event.
+    Json,
+}
 
 /// Prints the events of one copy.
 pub(crate) struct Progress<'a> {
     printer: &'a Printer,
     report: Report,
+    style: Style,
     bars: Option<Bars>,
+    /// Whether there were bars: then the end is told below them.
+    had_bars: bool,
 }
 
 impl<'a> Progress<'a> {
-    /// Prints lines to `report`, and bars on standard error if that is a
-    /// terminal and anything is wanted at all.
-    pub(crate) fn new(printer: &'a Printer, report: Report) -> Self {
-        let wanted = report != Report::Nowhere;
+    /// Prints lines to `report`, and on standard error either JSON or, if that is a terminal and anything is wanted at all,
+    /// bars.
+    pub(crate) fn new(printer: &'a Printer, report: Report, style: Style) -> Self {
+        let wanted = report != Report::Nowhere && style == Style::Auto;
         let bars = wanted.then(|| printer.bars()).flatten().map(Bars::new);
-        Self { printer, report, bars }
+        let had_bars = bars.is_some();
+        Self {
+            printer,
+            report,
+            style,
+            bars,
+            had_bars,
+        }
+    }
+
+    /// Says what a finished copy did: to programs always, to people where they saw bars. Elsewhere there is none, since
+    /// scripts know the last line of a report.
+    pub(crate) fn finished(printer: &Printer, style: Style, had_bars: bool, done: &CopyReport) {
+        if style == Style::Json {
+            if let Some(line) = json::done(done) {
+                printer.explain(&(line + "\n"));
+            }
+        } else if had_bars {
+            printer.explain(&(summary(done) + "\n"));
+        }
     }
 
     /// Prints events until the last one.
-    pub(crate) async fn follow(mut self, mut events: Events) {
+    ///
+    /// Says whether there were bars.
+    pub(crate) async fn follow(mut self, mut events: Events) -> bool {
         while let Some(event) = events.next().await {
             self.show(&event);
         }
+        self.had_bars
     }
 
     /// Prints one event.
     fn show(&mut self, event: &Event) {
+        if let (Style::Json, Some(line)) = (self.style, json::line(event)) {
+            self.printer.explain(&(line + "\n"));
+        }
         if let Some(bars) = &mut self.bars {
             bars.show(event);
         }
@@ -48,7 +88,7 @@ impl<'a> Progress<'a> {
             self.end_bars();
         }
         // The next image of a list has bars of its own.
-        if matches!(event, Event::CopyingImage { .. }) && self.bars.is_none() && self.report != Report::Nowhere {
+        if matches!(event, Event::CopyingImage { .. }) && self.bars.is_none() && self.had_bars {
             self.bars = self.printer.bars().map(Bars::new);
         }
         if let Some(line) = line(event)
@@ -75,6 +115,18 @@ impl Drop for Progress<'_> {
     fn drop(&mut self) {
         self.end_bars();
     }
+}
+
+/// `Copied 3 blobs (1.20 MiB), reused 2 (10.00 KiB): sha256:...`
+fn summary(done: &CopyReport) -> String {
+    format!(
+        "Copied {} blobs ({}), reused {} ({}): {}",
+        done.blobs_copied,
+        HumanBytes(done.bytes_copied),
+        done.blobs_reused,
+        HumanBytes(done.bytes_reused),
+        done.manifest_digest
+    )
 }
 
 /// The report's line for an event (CO-01 to CO-08).
@@ -212,7 +264,7 @@ mod tests {
     fn shown(report: Report, stdout_is_terminal: bool, stderr_is_terminal: bool) -> (String, String) {
         let captured = Captured::new(stdout_is_terminal, stderr_is_terminal);
         let printer = captured.printer();
-        let mut progress = Progress::new(&printer, report);
+        let mut progress = Progress::new(&printer, report, Style::Auto);
         for event in events() {
             progress.show(&event);
         }

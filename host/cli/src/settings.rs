@@ -20,6 +20,8 @@ use crate::args::{GlobalArgs, UsageError};
 pub(crate) struct Settings {
     /// The platform whose instance is taken from a list.
     pub(crate) platform: PlatformWish,
+    /// Whether an option said so.
+    pub(crate) platform_is_overridden: bool,
     /// Which trust policy to obey.
     policy: PolicyChoice,
     /// The plugins there are; none is loaded yet.
@@ -37,6 +39,8 @@ impl Settings {
             given(&global.override_arch),
             given(&global.override_variant),
         );
+        let overrides = [&global.override_os, &global.override_arch, &global.override_variant];
+        let platform_is_overridden = overrides.into_iter().any(|option| given(option).is_some());
         let policy = match global.policy.and_then(access::path) {
             _ if global.insecure_policy => PolicyChoice::AcceptAnything,
             Some(path) => PolicyChoice::File(path),
@@ -51,6 +55,7 @@ impl Settings {
         };
         Ok(Self {
             platform,
+            platform_is_overridden,
             policy,
             plugins,
             fallback,

@@ -9,10 +9,11 @@ use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Opt
 use longshore_types::{ImageName, Kind};
 
 use crate::args::{
-    AccessArgs, CompressionArgs, Destination, InstanceArgs, PluginChoice, RetryArgs, Source, UsageError, parse_uint,
+    AccessArgs, CompressionArgs, Destination, InstanceArgs, PlatformArgs, PluginChoice, RetryArgs, Source, UsageError,
+    parse_uint,
 };
 use crate::printer::{Level, Printer, Report};
-use crate::progress::Progress;
+use crate::progress::{Progress, Style};
 use crate::quote::quoted;
 use crate::settings::{Fallback, Settings};
 use crate::signals::{Signals, Stopped};
@@ -59,8 +60,21 @@ pub(crate) struct CopyArgs {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
     pub(crate) tls_verify: Option<bool>,
 
+    /// How to show progress on standard error: bars on a terminal, or a JSON object on each line
+    #[arg(
+        long,
+        value_enum,
+        value_name = "STYLE",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    progress: Style,
+
     #[command(flatten)]
     instances: InstanceArgs,
+
+    #[command(flatten)]
+    platform: PlatformArgs,
 
     #[command(flatten)]
     pub(crate) source: AccessArgs<Source>,
@@ -93,14 +107,18 @@ pub(crate) async fn run(
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let retry = args.retry.resolve();
+    let style = args.progress;
     let prepared = signals.unless_stopped(prepare(args, settings, printer)).await?;
     let mut retries = 0;
     let done = loop {
         let (copying, events) = prepared.copier.clone().start();
-        let following = Progress::new(printer, prepared.report).follow(events);
-        let (done, ()) = tokio::join!(until_stopped(copying, signals, printer), following);
+        let following = Progress::new(printer, prepared.report, style).follow(events);
+        let (done, had_bars) = tokio::join!(until_stopped(copying, signals, printer), following);
         let error = match done {
-            Ok(done) => break done,
+            Ok(done) => {
+                Progress::finished(printer, style, had_bars, &done);
+                break done;
+            }
             Err(error) if error.is::<Stopped>() => return Err(error),
             Err(error) => error,
         };
@@ -153,7 +171,7 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
     };
     let parallel = args.image_parallel_copies.and_then(NonZeroUsize::new);
     let mut options = Options {
-        platform: settings.platform.clone(),
+        platform: args.platform.or(settings)?,
         instances,
         format: args.format.as_deref().map(parse_format).transpose()?,
         remove_signatures: args.remove_signatures,

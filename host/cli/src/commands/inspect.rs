@@ -1,6 +1,7 @@
 //! `inspect`: what an image is, without copying it.
 
 mod output;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +10,8 @@ use longshore_copy::{Endpoint, ImageSource, RepositoryTags, read_config, read_ma
 use longshore_types::{Algorithm, ImageConfig, ImageManifest, Kind, Reference, media_type};
 
 use self::output::Output;
-use crate::args::{AccessArgs, Image, PluginChoice, RetryArgs, UsageError};
+use self::template::Subject;
+use crate::args::{AccessArgs, Image, PlatformArgs, PluginChoice, RetryArgs, UsageError};
 use crate::failure;
 use crate::printer::{Level, Printer};
 use crate::quote::quoted;
@@ -34,9 +36,16 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     config: bool,
 
+    /// Format the output with a Go template, or `json`
+    #[arg(long, short, value_name = "TEMPLATE")]
+    format: Option<String>,
+
     /// Do not list the available tags from the repository in the output
     #[arg(long, short = 'n')]
     no_tags: bool,
+
+    #[command(flatten)]
+    platform: PlatformArgs,
 
     #[command(flatten)]
     access: AccessArgs<Image>,
@@ -53,6 +62,11 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     let [image] = args.images.as_slice() else {
         return Err(UsageError::new("Exactly one argument expected").into());
     };
+    let format = args.format.filter(|format| !template::is_json(format));
+    if args.raw && format.is_some() {
+        return Err(UsageError::new("raw output does not support format option").into());
+    }
+    let platform = args.platform.or(settings)?;
     let access = args.access.resolve(&settings.fallback)?;
     let transports = settings.transports();
     let open = async || {
@@ -77,7 +91,7 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
         return printer.result(manifest.bytes());
     }
 
-    let selected = select_instance(source, manifest, &settings.platform).await?;
+    let selected = select_instance(source, manifest, &platform).await?;
     let parsed = selected
         .parse(&source.identity().display())
         .context("Error parsing manifest for image")?;
@@ -90,7 +104,14 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     if args.config {
         let doing = "Error reading OCI-formatted configuration data";
         let config = image_config(source, &parsed).await.context(doing)?;
-        return printer.result(config.to_oci_pretty()? + "\n");
+        let text = config.to_oci_pretty()?;
+        return match &format {
+            Some(format) => {
+                let config = serde_json::from_str(&text).context(doing)?;
+                printer.result(template::render(format, &config, Subject::Config)?)
+            }
+            None => printer.result(text + "\n"),
+        };
     }
     let config = image_config(source, &parsed).await?;
     let tags = if args.no_tags {
@@ -100,7 +121,14 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     };
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
     let digest = selected.top.digest(Algorithm::Sha256);
-    printer.json(&Output::new(name, digest, tags, &parsed, &config))
+    let output = Output::new(name, digest, tags, &parsed, &config);
+    match &format {
+        Some(format) => {
+            let image = output.for_templates().context("Error executing the format")?;
+            printer.result(template::render(format, &image, Subject::Image)?)
+        }
+        None => printer.json(&output),
+    }
 }
 
 /// The parsed config of an image; an artifact has none (IB-05).

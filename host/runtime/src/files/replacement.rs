@@ -22,6 +22,8 @@ use crate::Error;
 pub(crate) struct Replacement {
     root: Arc<Root>,
     target: PathBuf,
+    /// What was at `target` when the guest was shown it: nothing else may be removed in its place.
+    replaces: Option<Inode>,
     /// Keeps others from taking the directory for an abandoned one.
     _lock: fs::File,
     done: bool,
@@ -55,17 +57,24 @@ impl Replacement {
         })?;
         let parent_dir = Dir::open_ambient_dir(parent, ambient_authority()).map_err(Error::io(parent))?;
         remove_abandoned(&parent_dir, &prefix_of(&target)).map_err(Error::io(parent))?;
-        let name = format!("{}{}", prefix_of(&target), unique_name().trim_start_matches(PREFIX));
-        let path = parent.join(&name);
-        fs::create_dir(&path).map_err(Error::io(&path))?;
+        let (path, lock) = loop {
+            let name = format!("{}{}", prefix_of(&target), unique_name().trim_start_matches(PREFIX));
+            let path = parent.join(&name);
+            fs::create_dir(&path).map_err(Error::io(&path))?;
+            match locked(&path) {
+                Ok(lock) => break (path, lock),
+                // Somebody who tidied up took it for an abandoned one.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io(&path)(error)),
+            }
+        };
         let root = Root::open(&path, true, durability, true)?;
-        let lock = fs::File::open(&path).map_err(Error::io(&path))?;
-        // It is new and its name unique; nobody else holds its lock for long.
-        lock.lock().map_err(Error::io(&path))?;
         adopt_attributes(&path, &target)?;
+        let replaces = Inode::at(&target).map_err(Error::io(&target))?;
         Ok(Self {
             root,
             target,
+            replaces,
             _lock: lock,
             done: false,
         })
@@ -85,7 +94,16 @@ impl Replacement {
                 .and_then(|directory| directory.sync_all())
                 .map_err(Error::io(&new))?;
         }
-        match rustix::fs::renameat_with(CWD, &new, CWD, &self.target, RenameFlags::EXCHANGE) {
+        if Inode::at(&self.target).map_err(Error::io(&self.target))? != self.replaces {
+            let changed = "something else has come to be there since the copy began";
+            let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, changed);
+            return Err(Error::io(&self.target)(error));
+        }
+        let exchanged = match self.replaces {
+            Some(_) => rustix::fs::renameat_with(CWD, &new, CWD, &self.target, RenameFlags::EXCHANGE),
+            None => Err(Errno::NOENT),
+        };
+        match exchanged {
             Ok(()) => {}
             Err(Errno::NOENT) => {
                 match rustix::fs::renameat_with(CWD, &new, CWD, &self.target, RenameFlags::NOREPLACE) {
@@ -103,6 +121,43 @@ impl Replacement {
         // What is at the new directory's old name now is the old image.
         remove_all(&new);
         Ok(())
+    }
+}
+
+/// Which directory stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Inode {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            number: metadata.ino(),
+        }
+    }
+
+    /// None if nothing is there.
+    fn at(path: &Path) -> std::io::Result<Option<Self>> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The lock of a new directory; "not found" if the directory was removed before it was locked.
+fn locked(path: &Path) -> std::io::Result<fs::File> {
+    let lock = fs::File::open(path)?;
+    // Its name is unique; nobody else holds its lock for long.
+    lock.lock()?;
+    if Inode::at(path)? == Some(Inode::of(&lock.metadata()?)) {
+        Ok(lock)
+    } else {
+        Err(std::io::ErrorKind::NotFound.into())
     }
 }
 

@@ -13,6 +13,7 @@ mod copy_registry;
 mod crash;
 mod differential;
 mod durability;
+mod fault_table;
 mod faults;
 mod fuzz_corpus;
 mod guests;

@@ -64,6 +64,17 @@ impl<'a> Output<'a> {
     }
 }
 
+impl Output<'_> {
+    /// The same members for a template, to which each of them is there (IB-01).
+    pub(super) fn for_templates(&self) -> serde_json::Result<serde_json::Value> {
+        let mut object = serde_json::to_value(self)?;
+        if let Some(members) = object.as_object_mut() {
+            members.entry("Name").or_insert_with(|| "".into());
+        }
+        Ok(object)
+    }
+}
+
 impl<'a> LayerData<'a> {
     fn of(layer: &'a Descriptor) -> Self {
         Self {

@@ -129,3 +129,28 @@ fn targets_are_resolved() {
     assert!(Replacement::resolve(&real.join("no/parent")).is_err());
     assert!(Replacement::create(PathBuf::from("/"), Durability::Sync).is_err());
 }
+
+#[test]
+fn what_came_to_be_there_meanwhile_is_not_removed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let target = temporary.path().join("image");
+    let begin = || Replacement::create(Replacement::resolve(&target).unwrap(), Durability::NoSync).unwrap();
+    let others = |name: &str| {
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join(name), name).unwrap();
+    };
+
+    let replacement = begin();
+    fill(&replacement);
+    others("thesis");
+    let error = replacement.commit().unwrap_err();
+    assert_eq!(error.kind(), longshore_types::ErrorKind::AlreadyExists);
+    assert_eq!(tree(&target), pairs(&[("thesis", "thesis")]));
+
+    let replacement = begin();
+    fill(&replacement);
+    fs::rename(&target, temporary.path().join("elsewhere")).unwrap();
+    others("second");
+    assert!(replacement.commit().is_err());
+    assert_eq!(tree(&target), pairs(&[("second", "second")]));
+}
