@@ -51,7 +51,7 @@ fn variants_are_found_from_every_side() {
         let gz = variant(b"gz", Compression::Gzip);
         let zst = variant(b"zst", Compression::Zstd);
         assert_eq!(cache.variants(&Digest::sha256(b"plain")), [zst.clone(), gz.clone()]);
-        assert_eq!(cache.variants(&Digest::sha256(b"gz")), [zst.clone()]);
+        assert_eq!(cache.variants(&Digest::sha256(b"gz")), std::slice::from_ref(&zst));
         cache.record(&[content(b"plain", Compression::None, b"plain")]);
         let plain = variant(b"plain", Compression::None);
         assert_eq!(cache.variants(&Digest::sha256(b"gz")), [plain, zst]);
