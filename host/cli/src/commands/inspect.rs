@@ -1,6 +1,7 @@
 //! `inspect`: what an image is, without copying it.
 
 mod output;
+mod schema_one;
 #[cfg(test)]
 mod tests;
 
@@ -78,6 +79,14 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     }
 
     let selected = select_instance(source, manifest, &settings.platform).await?;
+    if selected.manifest.is_schema_one() {
+        let wish = schema_one::Wish {
+            raw: args.raw,
+            config: args.config,
+            no_tags: args.no_tags,
+        };
+        return schema_one::run(&wish, source, &selected, printer).await;
+    }
     let parsed = selected
         .parse(&source.identity().display())
         .context("Error parsing manifest for image")?;

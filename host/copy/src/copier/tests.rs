@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore_blob::{BlobError, LayerWish};
-use longshore_types::{Algorithm, Digest, ErrorKind, Kind, Parsed, RawManifest, Reference, media_type};
+use longshore_types::{Algorithm, Digest, ErrorKind, ImageFormat, Parsed, RawManifest, Reference, media_type};
 
 use crate::copier::Copier;
 use crate::error::{CopyError, Side, chain};
