@@ -22,3 +22,4 @@ mod peers_umoci;
 mod policy;
 mod refusals;
 mod tls;
+mod schema1;
