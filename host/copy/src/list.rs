@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use longshore_types::{Algorithm, Descriptor, Digest, ImageFormat, Kind, ManifestList, Parsed, Platform, PlatformWish, RawManifest};
+use longshore_types::{
+    Algorithm, Descriptor, Digest, ImageFormat, Kind, ManifestList, Parsed, Platform, PlatformWish, RawManifest,
+};
 
 use crate::blob::MovedBlobs;
 use crate::copier::Work;

@@ -45,7 +45,10 @@ impl TypeChoice<'_> {
     }
 
     fn by_destination(&self) -> Vec<ImageFormat> {
-        let own = self.accepted.iter().filter_map(|media_type| ImageFormat::of(media_type));
+        let own = self
+            .accepted
+            .iter()
+            .filter_map(|media_type| ImageFormat::of(media_type));
         let preferred = [self.source, ImageFormat::Docker, ImageFormat::SchemaOne]
             .into_iter()
             .filter(|kind| self.accepts(*kind));
@@ -66,7 +69,12 @@ impl TypeChoice<'_> {
 
     fn accepts(&self, kind: ImageFormat) -> bool {
         let suits = kind == ImageFormat::Oci || !self.needs_oci;
-        suits && (self.accepted.is_empty() || self.accepted.iter().any(|media_type| ImageFormat::of(media_type) == Some(kind)))
+        suits
+            && (self.accepted.is_empty()
+                || self
+                    .accepted
+                    .iter()
+                    .any(|media_type| ImageFormat::of(media_type) == Some(kind)))
     }
 
     fn refused(&self, kind: ImageFormat) -> CopyError {
@@ -222,22 +230,67 @@ mod tests {
     fn candidates() {
         type Row<'a> = (ImageFormat, &'a [&'a str], Option<ImageFormat>, &'a [ImageFormat]);
         let rows: [Row<'_>; 16] = [
-            (ImageFormat::Oci, &[], None, &[ImageFormat::Oci, ImageFormat::Docker, V1]),
-            (ImageFormat::Docker, &[], None, &[ImageFormat::Docker, ImageFormat::Oci, V1]),
+            (
+                ImageFormat::Oci,
+                &[],
+                None,
+                &[ImageFormat::Oci, ImageFormat::Docker, V1],
+            ),
+            (
+                ImageFormat::Docker,
+                &[],
+                None,
+                &[ImageFormat::Docker, ImageFormat::Oci, V1],
+            ),
             (V1, &[], None, &[V1, ImageFormat::Oci, ImageFormat::Docker]),
-            (V1, &[OCI, DOCKER, SIGNED, UNSIGNED], None, &[V1, ImageFormat::Docker, ImageFormat::Oci]),
-            (ImageFormat::Oci, &[OCI, DOCKER, SIGNED], None, &[ImageFormat::Oci, ImageFormat::Docker, V1]),
-            (ImageFormat::Docker, &[OCI, DOCKER, SIGNED], None, &[ImageFormat::Docker, V1, ImageFormat::Oci]),
+            (
+                V1,
+                &[OCI, DOCKER, SIGNED, UNSIGNED],
+                None,
+                &[V1, ImageFormat::Docker, ImageFormat::Oci],
+            ),
+            (
+                ImageFormat::Oci,
+                &[OCI, DOCKER, SIGNED],
+                None,
+                &[ImageFormat::Oci, ImageFormat::Docker, V1],
+            ),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER, SIGNED],
+                None,
+                &[ImageFormat::Docker, V1, ImageFormat::Oci],
+            ),
             (V1, &[OCI, INDEX], None, &[ImageFormat::Oci]),
             (ImageFormat::Oci, &[OCI, SIGNED], Some(V1), &[V1]),
             (ImageFormat::Oci, &[OCI, UNSIGNED], Some(V1), &[V1]),
             (ImageFormat::Docker, &[OCI, INDEX], None, &[ImageFormat::Oci]),
-            (ImageFormat::Oci, &[OCI, DOCKER, INDEX], None, &[ImageFormat::Oci, ImageFormat::Docker]),
-            (ImageFormat::Docker, &[OCI, DOCKER, INDEX], None, &[ImageFormat::Docker, ImageFormat::Oci]),
+            (
+                ImageFormat::Oci,
+                &[OCI, DOCKER, INDEX],
+                None,
+                &[ImageFormat::Oci, ImageFormat::Docker],
+            ),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER, INDEX],
+                None,
+                &[ImageFormat::Docker, ImageFormat::Oci],
+            ),
             (ImageFormat::Oci, &[INDEX, DOCKER], None, &[ImageFormat::Docker]),
             (ImageFormat::Docker, &[], Some(ImageFormat::Oci), &[ImageFormat::Oci]),
-            (ImageFormat::Docker, &[OCI, DOCKER], Some(ImageFormat::Oci), &[ImageFormat::Oci]),
-            (ImageFormat::Oci, &["application/x-thing", OCI], None, &[ImageFormat::Oci]),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER],
+                Some(ImageFormat::Oci),
+                &[ImageFormat::Oci],
+            ),
+            (
+                ImageFormat::Oci,
+                &["application/x-thing", OCI],
+                None,
+                &[ImageFormat::Oci],
+            ),
         ];
         for (source, accepted, format, expected) in rows {
             assert_eq!(
@@ -261,11 +314,35 @@ mod tests {
             (ImageFormat::Oci, &[INDEX], None, None, Err("refused")),
             (ImageFormat::Oci, &[OCI, INDEX], Some(V1), None, Err("refused")),
             (V1, &[OCI, INDEX], None, Some("why"), Err("why")),
-            (ImageFormat::Oci, &[OCI], Some(ImageFormat::Docker), None, Err("refused")),
+            (
+                ImageFormat::Oci,
+                &[OCI],
+                Some(ImageFormat::Docker),
+                None,
+                Err("refused"),
+            ),
             (ImageFormat::Oci, &[DOCKER], None, Some("why"), Err("why")),
-            (ImageFormat::Oci, &[], Some(ImageFormat::Docker), Some("why"), Err("why")),
-            (ImageFormat::Oci, &[], Some(ImageFormat::Oci), Some("why"), Ok(vec![ImageFormat::Oci])),
-            (ImageFormat::Docker, &[OCI, DOCKER], None, Some("why"), Ok(vec![ImageFormat::Docker])),
+            (
+                ImageFormat::Oci,
+                &[],
+                Some(ImageFormat::Docker),
+                Some("why"),
+                Err("why"),
+            ),
+            (
+                ImageFormat::Oci,
+                &[],
+                Some(ImageFormat::Oci),
+                Some("why"),
+                Ok(vec![ImageFormat::Oci]),
+            ),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER],
+                None,
+                Some("why"),
+                Ok(vec![ImageFormat::Docker]),
+            ),
         ];
         for (source, accepted, format, unmodifiable, expected) in rows {
             assert_eq!(
@@ -288,11 +365,29 @@ mod tests {
         let rows: [Row<'_>; 7] = [
             (ImageFormat::Docker, &[], None, None, Ok(vec![ImageFormat::Oci])),
             (ImageFormat::Oci, &[], None, None, Ok(vec![ImageFormat::Oci])),
-            (ImageFormat::Docker, &[DOCKER, OCI], None, None, Ok(vec![ImageFormat::Oci])),
+            (
+                ImageFormat::Docker,
+                &[DOCKER, OCI],
+                None,
+                None,
+                Ok(vec![ImageFormat::Oci]),
+            ),
             (ImageFormat::Docker, &[DOCKER], None, None, Err("refused")),
-            (ImageFormat::Docker, &[], Some(ImageFormat::Docker), None, Err("refused")),
+            (
+                ImageFormat::Docker,
+                &[],
+                Some(ImageFormat::Docker),
+                None,
+                Err("refused"),
+            ),
             (ImageFormat::Docker, &[], None, Some("why"), Err("why")),
-            (ImageFormat::Oci, &[], Some(ImageFormat::Oci), Some("why"), Ok(vec![ImageFormat::Oci])),
+            (
+                ImageFormat::Oci,
+                &[],
+                Some(ImageFormat::Oci),
+                Some("why"),
+                Ok(vec![ImageFormat::Oci]),
+            ),
         ];
         for (source, accepted, format, unmodifiable, expected) in rows {
             let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();

@@ -22,7 +22,7 @@ pub(crate) struct AcceptedImage {
     pub(crate) diff_ids: Vec<Digest>,
     pub(crate) signatures: Vec<Vec<u8>>,
     /// What the source really has, if that is schema 1; manifest and config are then made of it.
-    pub(crate) schema_one: Option<Original>,
+    pub(crate) schema_one: Option<Box<Original>>,
 }
 
 impl AcceptedImage {

@@ -59,7 +59,7 @@ pub(crate) async fn accepted(
         config: config.into(),
         diff_ids: Vec::new(),
         signatures,
-        schema_one: Some(Original { image, diff_ids }),
+        schema_one: Some(Box::new(Original { image, diff_ids })),
     })
 }
 

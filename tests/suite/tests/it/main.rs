@@ -21,5 +21,5 @@ mod peers_skopeo;
 mod peers_umoci;
 mod policy;
 mod refusals;
-mod tls;
 mod schema1;
+mod tls;

@@ -37,7 +37,7 @@ async fn diff_ids_are_those_of_the_layers_moved_or_held() {
             };
             let happened = store.happened.lock().unwrap();
             let config = ImageConfig::parse(happened.blobs[&manifest.config.digest].to_vec()).unwrap();
-            assert_eq!(config.diff_ids().unwrap(), [diff_id.clone()]);
+            assert_eq!(config.diff_ids().unwrap(), std::slice::from_ref(&diff_id));
             assert_eq!(config.history().len(), 2);
         }
     }
