@@ -231,6 +231,19 @@ pub enum CopyError {
         reason: &'static str,
     },
 
+    /// A schema 1 manifest names the image otherwise than the destination and must not change (TD-09).
+    #[error(
+        "Copying a schema1 image with an embedded Docker reference to {name} (Docker reference {reference}) would change the manifest, which we cannot do: {reason:?}"
+    )]
+    EmbeddedReference {
+        /// `transport:reference` of the destination.
+        name: String,
+        /// The name under which the destination knows the image.
+        reference: String,
+        /// M-01, M-02 or M-03.
+        reason: &'static str,
+    },
+
     /// The list would have to change and must not (M-05).
     #[error(
         "Manifest list must be converted to type {media_type:?} to be written to {name}, but we cannot modify it: {reason:?}"
@@ -334,6 +347,7 @@ impl CopyError {
             Self::Signatures { .. }
             | Self::Unmodifiable { .. }
             | Self::UnmodifiableList { .. }
+            | Self::EmbeddedReference { .. }
             | Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::ManifestType { .. } | Self::ManifestRejected(_) => ErrorKind::ManifestTypeRejected,
             Self::Interrupted => ErrorKind::Interrupted,

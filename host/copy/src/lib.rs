@@ -23,6 +23,7 @@ mod options;
 mod plugin;
 mod policy;
 mod reuse;
+mod schema_one;
 mod single;
 mod source;
 mod transport;

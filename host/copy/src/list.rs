@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use longshore_types::{Algorithm, Descriptor, Digest, Kind, ManifestList, Parsed, Platform, PlatformWish, RawManifest};
+use longshore_types::{
+    Algorithm, Descriptor, Digest, ImageFormat, Kind, ManifestList, Parsed, Platform, PlatformWish, RawManifest,
+};
 
 use crate::blob::MovedBlobs;
 use crate::copier::Work;
@@ -152,7 +154,7 @@ impl ListCopy<'_> {
         let choice = ListChoice {
             source: self.list.list.kind,
             accepted: &self.destination.traits().manifest_types,
-            format: self.work.options.format,
+            format: self.work.options.format.map(ImageFormat::list_kind),
             unmodifiable,
             name: &self.name(),
         };

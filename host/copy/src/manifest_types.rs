@@ -1,18 +1,21 @@
-use longshore_types::{Descriptor, ImageManifest, Kind, ManifestError, RawManifest, media_type};
+use longshore_types::{Descriptor, ImageFormat, ImageManifest, Kind, ManifestError, RawManifest, media_type};
 
+use crate::blob::Shared;
 use crate::error::CopyError;
+use crate::open::AcceptedImage;
+use crate::schema_one::{Rendered, from_schema_one, to_schema_one};
 
 /// What manifest types are tried for, in a preference that does not depend on the destination (MC-02).
-const ANY: [Kind; 2] = [Kind::Oci, Kind::Docker];
+const ANY: [ImageFormat; 3] = [ImageFormat::Oci, ImageFormat::Docker, ImageFormat::SchemaOne];
 
 /// What decides on the manifest's type.
 pub(crate) struct TypeChoice<'a> {
     /// The source's type.
-    pub(crate) source: Kind,
+    pub(crate) source: ImageFormat,
     /// Media types that the destination accepts, the preferred first; empty: any.
     pub(crate) accepted: &'a [String],
     /// What the user demands.
-    pub(crate) format: Option<Kind>,
+    pub(crate) format: Option<ImageFormat>,
     /// Only OCI's type will do (MC-04).
     pub(crate) needs_oci: bool,
     /// Why the manifest must stay as it is, if it must.
@@ -23,7 +26,7 @@ pub(crate) struct TypeChoice<'a> {
 
 impl TypeChoice<'_> {
     /// The types to try, the preferred first; at least one (MC-01 to MC-03).
-    pub(crate) fn candidates(&self) -> Result<Vec<Kind>, CopyError> {
+    pub(crate) fn candidates(&self) -> Result<Vec<ImageFormat>, CopyError> {
         let list = match self.format {
             Some(format) if self.accepts(format) => vec![format],
             Some(format) => return Err(self.refused(format)),
@@ -41,12 +44,15 @@ impl TypeChoice<'_> {
         }
     }
 
-    fn by_destination(&self) -> Vec<Kind> {
-        let own = self.accepted.iter().filter_map(|media_type| image_kind(media_type));
-        let preferred = [self.source, Kind::Docker]
+    fn by_destination(&self) -> Vec<ImageFormat> {
+        let own = self
+            .accepted
+            .iter()
+            .filter_map(|media_type| ImageFormat::of(media_type));
+        let preferred = [self.source, ImageFormat::Docker, ImageFormat::SchemaOne]
             .into_iter()
             .filter(|kind| self.accepts(*kind));
-        let ordered: Vec<Kind> = if self.accepted.is_empty() {
+        let ordered: Vec<ImageFormat> = if self.accepted.is_empty() {
             let any = [self.source].into_iter().chain(ANY);
             any.filter(|kind| self.accepts(*kind)).collect()
         } else {
@@ -61,12 +67,17 @@ impl TypeChoice<'_> {
         list
     }
 
-    fn accepts(&self, kind: Kind) -> bool {
-        let suits = kind == Kind::Oci || !self.needs_oci;
-        suits && (self.accepted.is_empty() || self.accepted.iter().any(|media_type| media_type == kind.image_type()))
+    fn accepts(&self, kind: ImageFormat) -> bool {
+        let suits = kind == ImageFormat::Oci || !self.needs_oci;
+        suits
+            && (self.accepted.is_empty()
+                || self
+                    .accepted
+                    .iter()
+                    .any(|media_type| ImageFormat::of(media_type) == Some(kind)))
     }
 
-    fn refused(&self, kind: Kind) -> CopyError {
+    fn refused(&self, kind: ImageFormat) -> CopyError {
         CopyError::ManifestType {
             name: self.name.to_owned(),
             media_type: kind.image_type().to_owned(),
@@ -121,13 +132,32 @@ impl ListChoice<'_> {
     }
 }
 
-/// The kind that a media type of single images belongs to.
-fn image_kind(media_type: &str) -> Option<Kind> {
-    Kind::of(media_type).filter(|kind| kind.image_type() == media_type)
+/// The manifest to write in `format`, with the blobs that only this form needs brought to the destination. `layers` replaces the source's layers;
+/// without it and in the source's own format the very bytes stay.
+pub(crate) async fn render(
+    shared: &Shared<'_>,
+    image: &AcceptedImage,
+    format: ImageFormat,
+    layers: Option<&[Descriptor]>,
+) -> Result<Rendered, CopyError> {
+    let kind = match format {
+        ImageFormat::SchemaOne => return to_schema_one(shared, image, layers).await,
+        ImageFormat::Docker => Kind::Docker,
+        ImageFormat::Oci => Kind::Oci,
+    };
+    match &image.schema_one {
+        Some(original) => from_schema_one(shared, image, original, kind, layers).await,
+        None => {
+            let rendered = with_config(kind, &image.selected.manifest, &image.manifest, layers);
+            rendered.map(Rendered::from).map_err(|source| CopyError::Convert {
+                media_type: format.image_type().to_owned(),
+                source,
+            })
+        }
+    }
 }
 
-/// The manifest to write as `kind`. `layers` replaces the source's layers; without it and in the source's own type the very bytes stay.
-pub(crate) fn render(
+fn with_config(
     kind: Kind,
     raw: &RawManifest,
     image: &ImageManifest,
@@ -162,7 +192,7 @@ fn require_docker_types(layers: &[Descriptor]) -> Result<(), ManifestError> {
 
 #[cfg(test)]
 mod tests {
-    use longshore_types::{Kind, media_type};
+    use longshore_types::{ImageFormat, media_type};
 
     use super::TypeChoice;
     use crate::error::CopyError;
@@ -170,13 +200,16 @@ mod tests {
     const OCI: &str = media_type::OCI_MANIFEST;
     const DOCKER: &str = media_type::DOCKER_MANIFEST;
     const INDEX: &str = media_type::OCI_INDEX;
+    const SIGNED: &str = media_type::DOCKER_V1_SIGNED;
+    const UNSIGNED: &str = media_type::DOCKER_V1;
+    const V1: ImageFormat = ImageFormat::SchemaOne;
 
     fn choose(
-        source: Kind,
+        source: ImageFormat,
         accepted: &[&str],
-        format: Option<Kind>,
+        format: Option<ImageFormat>,
         unmodifiable: Option<&'static str>,
-    ) -> Result<Vec<Kind>, &'static str> {
+    ) -> Result<Vec<ImageFormat>, &'static str> {
         let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();
         let choice = TypeChoice {
             source,
@@ -195,17 +228,69 @@ mod tests {
 
     #[test]
     fn candidates() {
-        type Row<'a> = (Kind, &'a [&'a str], Option<Kind>, &'a [Kind]);
-        let rows: [Row<'_>; 9] = [
-            (Kind::Oci, &[], None, &[Kind::Oci, Kind::Docker]),
-            (Kind::Docker, &[], None, &[Kind::Docker, Kind::Oci]),
-            (Kind::Docker, &[OCI, INDEX], None, &[Kind::Oci]),
-            (Kind::Oci, &[OCI, DOCKER, INDEX], None, &[Kind::Oci, Kind::Docker]),
-            (Kind::Docker, &[OCI, DOCKER, INDEX], None, &[Kind::Docker, Kind::Oci]),
-            (Kind::Oci, &[INDEX, DOCKER], None, &[Kind::Docker]),
-            (Kind::Docker, &[], Some(Kind::Oci), &[Kind::Oci]),
-            (Kind::Docker, &[OCI, DOCKER], Some(Kind::Oci), &[Kind::Oci]),
-            (Kind::Oci, &["application/x-thing", OCI], None, &[Kind::Oci]),
+        type Row<'a> = (ImageFormat, &'a [&'a str], Option<ImageFormat>, &'a [ImageFormat]);
+        let rows: [Row<'_>; 16] = [
+            (
+                ImageFormat::Oci,
+                &[],
+                None,
+                &[ImageFormat::Oci, ImageFormat::Docker, V1],
+            ),
+            (
+                ImageFormat::Docker,
+                &[],
+                None,
+                &[ImageFormat::Docker, ImageFormat::Oci, V1],
+            ),
+            (V1, &[], None, &[V1, ImageFormat::Oci, ImageFormat::Docker]),
+            (
+                V1,
+                &[OCI, DOCKER, SIGNED, UNSIGNED],
+                None,
+                &[V1, ImageFormat::Docker, ImageFormat::Oci],
+            ),
+            (
+                ImageFormat::Oci,
+                &[OCI, DOCKER, SIGNED],
+                None,
+                &[ImageFormat::Oci, ImageFormat::Docker, V1],
+            ),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER, SIGNED],
+                None,
+                &[ImageFormat::Docker, V1, ImageFormat::Oci],
+            ),
+            (V1, &[OCI, INDEX], None, &[ImageFormat::Oci]),
+            (ImageFormat::Oci, &[OCI, SIGNED], Some(V1), &[V1]),
+            (ImageFormat::Oci, &[OCI, UNSIGNED], Some(V1), &[V1]),
+            (ImageFormat::Docker, &[OCI, INDEX], None, &[ImageFormat::Oci]),
+            (
+                ImageFormat::Oci,
+                &[OCI, DOCKER, INDEX],
+                None,
+                &[ImageFormat::Oci, ImageFormat::Docker],
+            ),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER, INDEX],
+                None,
+                &[ImageFormat::Docker, ImageFormat::Oci],
+            ),
+            (ImageFormat::Oci, &[INDEX, DOCKER], None, &[ImageFormat::Docker]),
+            (ImageFormat::Docker, &[], Some(ImageFormat::Oci), &[ImageFormat::Oci]),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER],
+                Some(ImageFormat::Oci),
+                &[ImageFormat::Oci],
+            ),
+            (
+                ImageFormat::Oci,
+                &["application/x-thing", OCI],
+                None,
+                &[ImageFormat::Oci],
+            ),
         ];
         for (source, accepted, format, expected) in rows {
             assert_eq!(
@@ -219,19 +304,45 @@ mod tests {
     #[test]
     fn refusals() {
         type Row<'a> = (
-            Kind,
+            ImageFormat,
             &'a [&'a str],
-            Option<Kind>,
+            Option<ImageFormat>,
             Option<&'static str>,
-            Result<Vec<Kind>, &'static str>,
+            Result<Vec<ImageFormat>, &'static str>,
         );
-        let rows: [Row<'_>; 6] = [
-            (Kind::Oci, &[INDEX], None, None, Err("refused")),
-            (Kind::Oci, &[OCI], Some(Kind::Docker), None, Err("refused")),
-            (Kind::Oci, &[DOCKER], None, Some("why"), Err("why")),
-            (Kind::Oci, &[], Some(Kind::Docker), Some("why"), Err("why")),
-            (Kind::Oci, &[], Some(Kind::Oci), Some("why"), Ok(vec![Kind::Oci])),
-            (Kind::Docker, &[OCI, DOCKER], None, Some("why"), Ok(vec![Kind::Docker])),
+        let rows: [Row<'_>; 8] = [
+            (ImageFormat::Oci, &[INDEX], None, None, Err("refused")),
+            (ImageFormat::Oci, &[OCI, INDEX], Some(V1), None, Err("refused")),
+            (V1, &[OCI, INDEX], None, Some("why"), Err("why")),
+            (
+                ImageFormat::Oci,
+                &[OCI],
+                Some(ImageFormat::Docker),
+                None,
+                Err("refused"),
+            ),
+            (ImageFormat::Oci, &[DOCKER], None, Some("why"), Err("why")),
+            (
+                ImageFormat::Oci,
+                &[],
+                Some(ImageFormat::Docker),
+                Some("why"),
+                Err("why"),
+            ),
+            (
+                ImageFormat::Oci,
+                &[],
+                Some(ImageFormat::Oci),
+                Some("why"),
+                Ok(vec![ImageFormat::Oci]),
+            ),
+            (
+                ImageFormat::Docker,
+                &[OCI, DOCKER],
+                None,
+                Some("why"),
+                Ok(vec![ImageFormat::Docker]),
+            ),
         ];
         for (source, accepted, format, unmodifiable, expected) in rows {
             assert_eq!(
@@ -245,20 +356,38 @@ mod tests {
     #[test]
     fn what_only_oci_can_name_leaves_only_oci() {
         type Row<'a> = (
-            Kind,
+            ImageFormat,
             &'a [&'a str],
-            Option<Kind>,
+            Option<ImageFormat>,
             Option<&'static str>,
-            Result<Vec<Kind>, &'static str>,
+            Result<Vec<ImageFormat>, &'static str>,
         );
         let rows: [Row<'_>; 7] = [
-            (Kind::Docker, &[], None, None, Ok(vec![Kind::Oci])),
-            (Kind::Oci, &[], None, None, Ok(vec![Kind::Oci])),
-            (Kind::Docker, &[DOCKER, OCI], None, None, Ok(vec![Kind::Oci])),
-            (Kind::Docker, &[DOCKER], None, None, Err("refused")),
-            (Kind::Docker, &[], Some(Kind::Docker), None, Err("refused")),
-            (Kind::Docker, &[], None, Some("why"), Err("why")),
-            (Kind::Oci, &[], Some(Kind::Oci), Some("why"), Ok(vec![Kind::Oci])),
+            (ImageFormat::Docker, &[], None, None, Ok(vec![ImageFormat::Oci])),
+            (ImageFormat::Oci, &[], None, None, Ok(vec![ImageFormat::Oci])),
+            (
+                ImageFormat::Docker,
+                &[DOCKER, OCI],
+                None,
+                None,
+                Ok(vec![ImageFormat::Oci]),
+            ),
+            (ImageFormat::Docker, &[DOCKER], None, None, Err("refused")),
+            (
+                ImageFormat::Docker,
+                &[],
+                Some(ImageFormat::Docker),
+                None,
+                Err("refused"),
+            ),
+            (ImageFormat::Docker, &[], None, Some("why"), Err("why")),
+            (
+                ImageFormat::Oci,
+                &[],
+                Some(ImageFormat::Oci),
+                Some("why"),
+                Ok(vec![ImageFormat::Oci]),
+            ),
         ];
         for (source, accepted, format, unmodifiable, expected) in rows {
             let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();

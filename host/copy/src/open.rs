@@ -1,12 +1,13 @@
 use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
-use longshore_types::{Digest, ImageConfig, ImageManifest, PlatformWish, RawManifest};
+use longshore_types::{Digest, ImageConfig, ImageFormat, ImageManifest, PlatformWish, RawManifest};
 
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, chain};
 use crate::image::{SelectedImage, on_source, read_config, read_manifest, select_instance};
 use crate::policy::{ConfigFetcher, SignaturePolicy};
+use crate::schema_one::{self, Original};
 use crate::source::ImageSource;
 use crate::transport::{Identity, Location};
 
@@ -20,6 +21,18 @@ pub(crate) struct AcceptedImage {
     /// The uncompressed layers as the config lists them; empty if it lists none.
     pub(crate) diff_ids: Vec<Digest>,
     pub(crate) signatures: Vec<Vec<u8>>,
+    /// What the source really has, if that is schema 1; manifest and config are then made of it.
+    pub(crate) schema_one: Option<Box<Original>>,
+}
+
+impl AcceptedImage {
+    /// What the source's manifest is written in.
+    pub(crate) fn format(&self) -> ImageFormat {
+        match &self.schema_one {
+            Some(_) => ImageFormat::SchemaOne,
+            None => self.manifest.kind.into(),
+        }
+    }
 }
 
 /// An opened source, and what its reference names.
@@ -68,6 +81,9 @@ impl OpenedSource {
         // The manifest is judged before it is parsed in depth: an unaccepted one gets no further (P-04).
         let config = config_fetcher(source, &selected);
         policy.check(source.identity(), &selected, &signatures, config).await?;
+        if selected.manifest.is_schema_one() {
+            return schema_one::accepted(Arc::clone(source), self.name.clone(), selected, signatures).await;
+        }
         let manifest = selected.parse(&self.name)?;
         let config = read_config(source.as_ref(), &manifest).await?;
         let diff_ids = diff_ids(&config);
@@ -79,6 +95,7 @@ impl OpenedSource {
             config: config.into(),
             diff_ids,
             signatures,
+            schema_one: None,
         })
     }
 }

@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 
 use longshore_blob::LayerWish;
-use longshore_types::{Digest, Kind, Platform, PlatformWish};
+use longshore_types::{Digest, ImageFormat, Platform, PlatformWish};
 
 use crate::compression::CompressionOptions;
 
@@ -31,7 +31,7 @@ pub struct Options {
     /// Which images of a list are taken.
     pub instances: Instances,
     /// The only manifest type to write (CP-09); none: the source's, or what the destination needs.
-    pub format: Option<Kind>,
+    pub format: Option<ImageFormat>,
     /// Leave the source's signatures behind (CP-11).
     pub remove_signatures: bool,
     /// Fail rather than change a byte of the manifest (CP-10).

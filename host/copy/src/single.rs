@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use longshore_blob::LayerWish;
-use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, Kind, RawManifest};
+use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, ImageFormat, RawManifest};
 
 use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared};
 use crate::copier::Work;
@@ -13,6 +13,7 @@ use crate::layers::{LayerPlan, copy_layers, updated};
 use crate::manifest_types::{TypeChoice, render};
 use crate::open::AcceptedImage;
 use crate::options::{CopyReport, Options};
+use crate::schema_one::Rendered;
 
 /// How long a failed copy waits for its destination to clean up.
 const SETTLE_GRACE: Duration = Duration::from_secs(5);
@@ -134,22 +135,46 @@ impl Single<'_> {
         }
         let keeps_signatures = self.check_signatures()?;
         let unmodifiable = self.unmodifiable(keeps_signatures);
+        self.check_embedded_reference(unmodifiable)?;
         let candidates = self.candidates(unmodifiable)?;
+        if let (Some(original), Some(first)) = (&self.image.schema_one, candidates.first()) {
+            original.will_be_written_as(*first);
+        }
 
         let layers = &self.image.manifest.layers;
         let outcomes = copy_layers(&self.shared, &self.layer_plan(unmodifiable, &candidates)).await?;
-        let config = self.copy_config(layers.len()).await?;
+        let config = match self.image.schema_one {
+            // There is none, or one that needs to know the layers first.
+            Some(_) => None,
+            None => Some(self.copy_config(layers.len()).await?),
+        };
         let changed = updated(layers, &outcomes).map_err(|error| CopyError::Convert {
             media_type: self.image.manifest.media_type().to_owned(),
             source: error.into(),
         })?;
-        let written = self.write_manifest(&candidates, changed.as_deref()).await?;
+        let Rendered { manifest, mut blobs } = self.write_manifest(&candidates, changed.as_deref()).await?;
+        blobs.extend(config.map(|outcome| (self.image.manifest.config.clone(), outcome)));
         if keeps_signatures {
-            self.store_signatures(self.instance(&written).as_ref()).await?;
+            self.store_signatures(self.instance(&manifest).as_ref()).await?;
         }
         self.shared.remember(layers, &outcomes).await;
-        let report = self.report(&written, &outcomes, &config);
-        Ok((written, report))
+        let report = self.report(&manifest, &outcomes, &blobs);
+        Ok((manifest, report))
+    }
+
+    /// A schema 1 manifest takes the destination's name, unless it must stay as it is (TD-09).
+    fn check_embedded_reference(&self, unmodifiable: Option<&'static str>) -> Result<(), CopyError> {
+        let reference = self.shared.destination.identity().docker_reference.as_ref();
+        match (&self.image.schema_one, reference, unmodifiable) {
+            (Some(original), Some(reference), Some(reason)) if original.image.conflicts_with(reference) => {
+                Err(CopyError::EmbeddedReference {
+                    name: self.shared.destination_name.to_owned(),
+                    reference: reference.to_string(),
+                    reason,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether signatures are copied (P-06).
@@ -175,9 +200,9 @@ impl Single<'_> {
         }
     }
 
-    fn candidates(&self, unmodifiable: Option<&'static str>) -> Result<Vec<Kind>, CopyError> {
+    fn candidates(&self, unmodifiable: Option<&'static str>) -> Result<Vec<ImageFormat>, CopyError> {
         let choice = TypeChoice {
-            source: self.image.manifest.kind,
+            source: self.image.format(),
             accepted: &self.shared.destination.traits().manifest_types,
             format: self.options.format,
             needs_oci: self.options.compression.needs_oci(),
@@ -187,7 +212,7 @@ impl Single<'_> {
         choice.candidates()
     }
 
-    fn layer_plan(&self, unmodifiable: Option<&'static str>, candidates: &[Kind]) -> LayerPlan<'_> {
+    fn layer_plan(&self, unmodifiable: Option<&'static str>, candidates: &[ImageFormat]) -> LayerPlan<'_> {
         let traits = self.shared.destination.traits();
         let wish = match unmodifiable {
             Some(_) => LayerWish::Preserve,
@@ -201,7 +226,7 @@ impl Single<'_> {
         LayerPlan {
             image: &self.image.manifest,
             wish,
-            zstd: candidates.first() == Some(&Kind::Oci),
+            zstd: candidates.first() == Some(&ImageFormat::Oci),
             parallel,
             diff_ids: &self.image.diff_ids,
         }
@@ -223,37 +248,34 @@ impl Single<'_> {
     /// Writes the manifest as the first type that the destination takes (P-12).
     async fn write_manifest(
         &self,
-        candidates: &[Kind],
+        candidates: &[ImageFormat],
         layers: Option<&[Descriptor]>,
-    ) -> Result<RawManifest, CopyError> {
+    ) -> Result<Rendered, CopyError> {
         self.shared.reporter.send(Event::WritingManifest);
         let mut attempts = Vec::new();
-        for kind in candidates {
-            match self.put_manifest(*kind, layers).await {
+        for format in candidates {
+            match self.put_manifest(*format, layers).await {
                 Ok(written) => return Ok(written),
-                Err(error) if may_try_next(&error) => attempts.push((kind.image_type().to_owned(), error)),
+                Err(error) if may_try_next(&error) => attempts.push((format.image_type().to_owned(), error)),
                 Err(error) => return Err(error),
             }
         }
         none_accepted(attempts)
     }
 
-    async fn put_manifest(&self, kind: Kind, layers: Option<&[Descriptor]>) -> Result<RawManifest, CopyError> {
-        let converted = render(kind, &self.image.selected.manifest, &self.image.manifest, layers);
-        let manifest = converted.map_err(|source| CopyError::Convert {
-            media_type: kind.image_type().to_owned(),
-            source,
-        })?;
+    async fn put_manifest(&self, format: ImageFormat, layers: Option<&[Descriptor]>) -> Result<Rendered, CopyError> {
+        let rendered = render(&self.shared, self.image, format, layers).await?;
+        let manifest = &rendered.manifest;
         let put = self
             .shared
             .step(
                 self.shared
                     .destination
-                    .put_manifest(&manifest, self.instance(&manifest).as_ref()),
+                    .put_manifest(manifest, self.instance(manifest).as_ref()),
             )
             .await?;
         put.map_err(|error| self.on_destination("writing manifest", error))?;
-        Ok(manifest)
+        Ok(rendered)
     }
 
     /// The digest by which a list will name the manifest; none without a list.
@@ -281,7 +303,7 @@ impl Single<'_> {
         }
     }
 
-    fn report(&self, written: &RawManifest, layers: &[Outcome], config: &Outcome) -> CopyReport {
+    fn report(&self, written: &RawManifest, layers: &[Outcome], others: &[(Descriptor, Outcome)]) -> CopyReport {
         let mut report = CopyReport {
             source: self.image.name.clone(),
             destination: self.shared.destination_name.to_owned(),
@@ -299,7 +321,7 @@ impl Single<'_> {
             .layers
             .iter()
             .zip(layers)
-            .chain([(&self.image.manifest.config, config)]);
+            .chain(others.iter().map(|(blob, outcome)| (blob, outcome)));
         for (blob, outcome) in blobs {
             match outcome {
                 Outcome::Moved(moved) => {

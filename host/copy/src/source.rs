@@ -20,6 +20,11 @@ pub trait ImageSource: Send + Sync {
     /// The bytes of a blob that a manifest of this image names.
     async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError>;
 
+    /// The length of a blob in bytes, for manifests that do not say it; none if the place that stores it does not say it either.
+    async fn blob_size(&self, info: &BlobInfo) -> Result<Option<u64>, TransportError> {
+        Ok(self.blob(info).await?.size)
+    }
+
     /// The signatures of the top-level manifest (none) or of an instance, each in its stored form (formats.md 0.6); empty if there are none.
     async fn signatures(&self, instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError>;
 

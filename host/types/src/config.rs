@@ -192,6 +192,11 @@ impl ImageConfig {
         self.spec.history().as_deref().unwrap_or_default()
     }
 
+    /// For each step of [`ImageConfig::history`] when it was made, as Go prints it again.
+    pub fn history_created(&self) -> &[Option<String>] {
+        &self.own.history_created
+    }
+
     /// The config in OCI's form as skopeo prints it (IN-02): members that the image-spec does not know are left out,
     /// four spaces a level, no final newline.
     pub fn to_oci_pretty(&self) -> Result<String, JsonError> {

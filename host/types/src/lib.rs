@@ -27,7 +27,10 @@ pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use error::ErrorKind;
 pub use image_name::{ImageName, ImageNameError};
 pub use layout_reference::{LayoutReference, LayoutReferenceError, Selector};
-pub use manifest::{ImageManifest, Kind, MAX_MANIFEST_SIZE, ManifestError, ManifestList, Parsed, RawManifest};
+pub use manifest::{
+    EMPTY_LAYER, ImageFormat, ImageManifest, Kind, MAX_MANIFEST_SIZE, ManifestError, ManifestList, Parsed, RawManifest,
+    SchemaOne, SchemaOneDraft, SchemaOneLayer,
+};
 pub use platform::{Platform, PlatformError, PlatformWish};
 pub use reference::{Reference, ReferenceError};
 pub use timestamp::normalise as normalise_timestamp;

@@ -3,9 +3,11 @@
 mod choose;
 mod convert;
 mod error;
+mod format;
 mod guess;
 mod image;
 mod list;
+mod schema_one;
 mod signed_v1;
 #[cfg(test)]
 mod vectors;
@@ -14,8 +16,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use error::ManifestError;
+pub use format::ImageFormat;
 pub use image::ImageManifest;
 pub use list::ManifestList;
+pub use schema_one::{EMPTY_LAYER, SchemaOne, SchemaOneLayer};
+pub use signed_v1::SchemaOneDraft;
 
 use crate::json::Object;
 use crate::{Algorithm, Digest, media_type};
@@ -134,11 +139,24 @@ impl RawManifest {
         Digest::of(algorithm, self.signed_payload.as_deref().unwrap_or(&self.bytes))
     }
 
+    /// Whether the type is that of schema 1, whose view [`RawManifest::parse_schema_one`] gives.
+    pub fn is_schema_one(&self) -> bool {
+        ImageFormat::of(&self.media_type) == Some(ImageFormat::SchemaOne)
+    }
+
+    /// The view of the document as schema 1, whatever its type is.
+    ///
+    /// # Errors
+    /// If the bytes do not have that form, or layers and history contradict each other.
+    pub fn parse_schema_one(&self) -> Result<SchemaOne, ManifestError> {
+        SchemaOne::parse(&self.bytes)
+    }
+
     /// The view of the document.
     ///
     /// # Errors
-    /// If the bytes do not have the form of the type, or the type is one that is not read: schema 1 and everything
-    /// unknown.
+    /// If the bytes do not have the form of the type, or the type has no such view: schema 1, which has one of its
+    /// own, and everything unknown.
     pub fn parse(&self) -> Result<Parsed, ManifestError> {
         match self.media_type.as_str() {
             media_type::DOCKER_MANIFEST => ImageManifest::parse(&self.bytes, Kind::Docker).map(Parsed::Image),

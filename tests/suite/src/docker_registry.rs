@@ -28,7 +28,18 @@ impl DockerRegistry {
     /// # Panics
     /// It is not installed.
     pub fn start() -> Result<Self> {
-        Self::start_with(None)
+        Self::start_with(None, "")
+    }
+
+    /// Starts one that lets everybody in and takes schema 1 manifests, if their signatures are good.
+    ///
+    /// # Errors
+    /// It does not start.
+    ///
+    /// # Panics
+    /// It is not installed.
+    pub fn start_with_schema_one() -> Result<Self> {
+        Self::start_with(None, "compatibility: {schema1: {enabled: true}}\n")
     }
 
     /// Starts one that asks for Basic authentication.
@@ -43,17 +54,18 @@ impl DockerRegistry {
             .args(["-Bbn", "-C", "5", user, password])
             .run()
             .success();
-        Self::start_with(Some(&hashed.stdout()))
+        Self::start_with(Some(&hashed.stdout()), "")
     }
 
-    fn start_with(htpasswd: Option<&str>) -> Result<Self> {
+    fn start_with(htpasswd: Option<&str>, more: &str) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a temporary folder")?;
         let at = |name: &str| folder.path().join(name).display().to_string();
         let mut config = format!(
             "version: 0.1\n\
              log: {{level: info, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: '127.0.0.1:0', secret: tests}}\n",
+             http: {{addr: '127.0.0.1:0', secret: tests}}\n\
+             {more}",
             at("storage")
         );
         if let Some(users) = htpasswd {

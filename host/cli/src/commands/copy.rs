@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Options};
-use longshore_types::{ImageName, Kind};
+use longshore_types::{ImageFormat, ImageName};
 
 use crate::args::{
     AccessArgs, CompressionArgs, Destination, InstanceArgs, PlatformArgs, PluginChoice, RetryArgs, Source, UsageError,
@@ -35,7 +35,7 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "PATH")]
     digestfile: Option<OsString>,
 
-    /// MANIFEST TYPE (oci or v2s2) to use in the destination (default is manifest type of source,
+    /// MANIFEST TYPE (oci, v2s1, or v2s2) to use in the destination (default is manifest type of source,
     /// with fallbacks)
     #[arg(long, short, value_name = "MANIFEST TYPE")]
     format: Option<String>,
@@ -219,15 +219,13 @@ async fn until_stopped(
 }
 
 /// Reads `--format` (CP-09).
-fn parse_format(text: &str) -> Result<Kind, UsageError> {
+fn parse_format(text: &str) -> Result<ImageFormat, UsageError> {
     match text {
-        "oci" => Ok(Kind::Oci),
-        "v2s2" => Ok(Kind::Docker),
-        "v2s1" => Err(UsageError::new(
-            "format \"v2s1\" is not supported: schema 1 images cannot be written",
-        )),
+        "oci" => Ok(ImageFormat::Oci),
+        "v2s1" => Ok(ImageFormat::SchemaOne),
+        "v2s2" => Ok(ImageFormat::Docker),
         _ => Err(UsageError::new(format!(
-            "unknown format {}. Choose one of the supported formats: 'oci' or 'v2s2'",
+            "unknown format {}. Choose one of the supported formats: 'oci', 'v2s1', or 'v2s2'",
             quoted(text)
         ))),
     }
@@ -266,19 +264,16 @@ mod tests {
     #[test]
     fn formats() {
         let rows = [
-            ("oci", Ok(Kind::Oci)),
-            ("v2s2", Ok(Kind::Docker)),
-            (
-                "v2s1",
-                Err("format \"v2s1\" is not supported: schema 1 images cannot be written"),
-            ),
+            ("oci", Ok(ImageFormat::Oci)),
+            ("v2s1", Ok(ImageFormat::SchemaOne)),
+            ("v2s2", Ok(ImageFormat::Docker)),
             (
                 "",
-                Err("unknown format \"\". Choose one of the supported formats: 'oci' or 'v2s2'"),
+                Err("unknown format \"\". Choose one of the supported formats: 'oci', 'v2s1', or 'v2s2'"),
             ),
             (
                 "OCI",
-                Err("unknown format \"OCI\". Choose one of the supported formats: 'oci' or 'v2s2'"),
+                Err("unknown format \"OCI\". Choose one of the supported formats: 'oci', 'v2s1', or 'v2s2'"),
             ),
         ];
         for (text, expected) in rows {

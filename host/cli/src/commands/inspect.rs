@@ -1,6 +1,7 @@
 //! `inspect`: what an image is, without copying it.
 
 mod output;
+mod schema_one;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,18 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     }
 
     let selected = select_instance(source, manifest, &platform).await?;
+    let shown = Shown {
+        printer,
+        format: format.as_deref(),
+    };
+    if selected.manifest.is_schema_one() {
+        let wish = schema_one::Wish {
+            raw: args.raw,
+            config: args.config,
+            no_tags: args.no_tags,
+        };
+        return schema_one::run(&wish, source, &selected, &shown).await;
+    }
     let parsed = selected
         .parse(&source.identity().display())
         .context("Error parsing manifest for image")?;
@@ -104,14 +117,7 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     if args.config {
         let doing = "Error reading OCI-formatted configuration data";
         let config = image_config(source, &parsed).await.context(doing)?;
-        let text = config.to_oci_pretty()?;
-        return match &format {
-            Some(format) => {
-                let config = serde_json::from_str(&text).context(doing)?;
-                printer.result(template::render(format, &config, Subject::Config)?)
-            }
-            None => printer.result(text + "\n"),
-        };
+        return shown.config(&config).context(doing);
     }
     let config = image_config(source, &parsed).await?;
     let tags = if args.no_tags {
@@ -121,13 +127,36 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     };
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
     let digest = selected.top.digest(Algorithm::Sha256);
-    let output = Output::new(name, digest, tags, &parsed, &config);
-    match &format {
-        Some(format) => {
-            let image = output.for_templates().context("Error executing the format")?;
-            printer.result(template::render(format, &image, Subject::Image)?)
+    shown.image(&Output::new(name, digest, tags, &parsed, &config))
+}
+
+/// How the result is printed: as JSON, or through a template.
+struct Shown<'a> {
+    printer: &'a Printer,
+    format: Option<&'a str>,
+}
+
+impl Shown<'_> {
+    fn image(&self, output: &Output<'_>) -> anyhow::Result<()> {
+        match self.format {
+            Some(format) => {
+                let image = output.for_templates().context("Error executing the format")?;
+                self.printer.result(template::render(format, &image, Subject::Image)?)
+            }
+            None => self.printer.json(output),
         }
-        None => printer.json(&output),
+    }
+
+    /// A config in OCI's form.
+    fn config(&self, config: &ImageConfig) -> anyhow::Result<()> {
+        let text = config.to_oci_pretty()?;
+        match self.format {
+            Some(format) => {
+                let config = serde_json::from_str(&text)?;
+                self.printer.result(template::render(format, &config, Subject::Config)?)
+            }
+            None => self.printer.result(text + "\n"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod manifest;
+mod schema_one;
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -10,7 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore_blob::{BlobError, LayerWish};
-use longshore_types::{Algorithm, Digest, ErrorKind, Kind, Parsed, RawManifest, Reference, media_type};
+use longshore_types::{
+    Algorithm, Digest, EMPTY_LAYER, ErrorKind, ImageConfig, ImageFormat, Parsed, RawManifest, Reference, SchemaOne,
+    media_type,
+};
 
 use crate::copier::Copier;
 use crate::error::{CopyError, Side, chain};

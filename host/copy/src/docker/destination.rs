@@ -66,6 +66,8 @@ impl DockerDestination {
             media_type::DOCKER_MANIFEST,
             media_type::OCI_INDEX,
             media_type::DOCKER_LIST,
+            media_type::DOCKER_V1_SIGNED,
+            media_type::DOCKER_V1,
         ];
         let traits = DestinationTraits {
             manifest_types: types.map(str::to_owned).to_vec(),

@@ -72,6 +72,18 @@ impl ImageSource for DockerSource {
         })
     }
 
+    async fn blob_size(&self, info: &BlobInfo) -> Result<Option<u64>, TransportError> {
+        let asked = match &info.digest {
+            Some(digest) => self.repository.blob_exists(digest).await.map_err(failed)?,
+            None => None,
+        };
+        match asked {
+            Some(size) => Ok(Some(size)),
+            // The download says what is wrong.
+            None => Ok(self.blob(info).await?.size),
+        }
+    }
+
     /// Registries keep signatures beside images (lookaside, attachments); those are not read yet.
     async fn signatures(&self, _instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {
         Ok(Vec::new())

@@ -110,6 +110,12 @@ impl FakeImage {
         self.edited(|text| text.replace("}]}", &format!("}},{layer}]}}")))
     }
 
+    /// One more blob, which no manifest needs to name.
+    pub(crate) fn and_blob(mut self, bytes: &[u8]) -> Self {
+        self.add(bytes, "");
+        self
+    }
+
     fn edited(mut self, edit: impl FnOnce(&str) -> String) -> Self {
         let manifest = self.top.take().unwrap();
         let text = std::str::from_utf8(manifest.bytes()).unwrap();
@@ -183,6 +189,11 @@ impl ImageSource for FakeSource {
             source: Box::new(Pieces(bytes)),
             size,
         })
+    }
+
+    async fn blob_size(&self, info: &BlobInfo) -> Result<Option<u64>, TransportError> {
+        let digest = info.digest.as_ref().unwrap();
+        Ok(self.image.blobs.get(digest).map(|bytes| bytes.len() as u64))
     }
 
     async fn signatures(&self, _: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {

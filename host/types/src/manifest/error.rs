@@ -2,7 +2,7 @@
 
 use crate::json::JsonError;
 use crate::media_type::MediaTypeError;
-use crate::{Digest, ErrorKind};
+use crate::{ConfigError, Digest, ErrorKind};
 
 /// Why a manifest was refused or cannot be converted.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +54,35 @@ pub enum ManifestError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// Schema 1 is only recognised.
+    /// Schema 1 where only a manifest with a config will do.
     #[error("manifests of type {media_type:?} (Docker schema 1) are not supported")]
     SchemaOne {
         /// The exact type.
         media_type: String,
     },
+    /// The layers and the history of a schema 1 manifest do not make an image.
+    #[error("invalid schema 1 manifest: {reason}")]
+    SchemaOneContent {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Schema 1 is made of the history in the config (MC-06).
+    #[error("Cannot convert an image with 0 history entries to {media_type}")]
+    NoHistory {
+        /// What the image was to be written as.
+        media_type: &'static str,
+    },
+    /// The history in the config and the manifest do not speak of the same layers.
+    #[error("Invalid image configuration, {}", miscounted(*.distributed, *.needed))]
+    HistoryLayers {
+        /// Layers in the manifest.
+        distributed: usize,
+        /// Entries of the history that are not empty.
+        needed: usize,
+    },
+    /// The config that a conversion is made from cannot be read.
+    #[error("during manifest conversion: {0}")]
+    Config(#[from] ConfigError),
     /// The type is not one of a manifest.
     #[error("unsupported manifest type {media_type:?}")]
     UnknownType {
@@ -97,6 +120,14 @@ pub enum ManifestError {
     },
 }
 
+fn miscounted(distributed: usize, needed: usize) -> String {
+    if needed > distributed {
+        format!("needs more than the {distributed} distributed layers")
+    } else {
+        format!("needs only {needed} of the {distributed} distributed layers")
+    }
+}
+
 fn list_name(list_type: &str) -> &'static str {
     if list_type == crate::media_type::DOCKER_LIST {
         "manifest list"
@@ -114,10 +145,14 @@ impl ManifestError {
             | Self::SchemaVersion { .. }
             | Self::Ambiguous { .. }
             | Self::TypeMismatch { .. }
-            | Self::SignedPayload { .. } => ErrorKind::InvalidData,
+            | Self::SignedPayload { .. }
+            | Self::SchemaOneContent { .. }
+            | Self::HistoryLayers { .. } => ErrorKind::InvalidData,
+            Self::Config(source) => source.kind(),
             Self::SchemaOne { .. }
             | Self::UnknownType { .. }
             | Self::Artifact { .. }
+            | Self::NoHistory { .. }
             | Self::Layer(_)
             | Self::NestedList { .. } => ErrorKind::Unsupported,
             Self::NoMatch { .. } => ErrorKind::ImageNotFound,

@@ -1,12 +1,15 @@
-//! The payload of a signed schema 1 manifest: what its digest covers. The signatures themselves are not verified,
-//! nobody relies on them.
+//! The signatures of schema 1 manifests: what the digest covers in a signed one, and how a new one is put together. The
+//! signatures themselves are not verified, nobody relies on them.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Serialize;
 
-use super::ManifestError;
-use crate::json::Object;
+use super::{ManifestError, RawManifest, SchemaOne};
+use crate::json::{self, Object};
+use crate::media_type::DOCKER_V1_SIGNED;
 
 /// Padding is optional and the last bits do not matter, as in the library that made these manifests.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -55,6 +58,98 @@ pub(super) fn payload(bytes: &[u8]) -> Result<Vec<u8>, ManifestError> {
         .to_vec();
     payload.extend_from_slice(&tail);
     Ok(payload)
+}
+
+/// A schema 1 manifest on its way to a signature: [`SchemaOneDraft::message`] is to be signed with ECDSA over P-256 and
+/// SHA-256 (JWS `ES256`).
+///
+/// The signature is a matter of form: old readers want one, so writers sign with a key that nobody keeps.
+#[derive(Debug)]
+pub struct SchemaOneDraft {
+    payload: Vec<u8>,
+    /// The protected header in base64.
+    protected: String,
+}
+
+#[derive(Serialize)]
+struct Signature<'a> {
+    header: Header<'a>,
+    signature: String,
+    protected: &'a str,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    jwk: Key<'a>,
+    alg: &'a str,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    crv: &'a str,
+    kty: &'a str,
+    x: String,
+    y: String,
+}
+
+impl SchemaOneDraft {
+    /// Writes the manifest and says in the protected header which part of it will be the payload.
+    pub fn new(image: &SchemaOne) -> Result<Self, ManifestError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Protected {
+            format_length: usize,
+            format_tail: String,
+        }
+
+        let payload = image.to_unsigned()?;
+        // Everything up to the brace that ends the object, and the brace.
+        let (format_length, tail) = (payload.len().saturating_sub(1), b"}");
+        let protected = json::to_vec(&Protected {
+            format_length,
+            format_tail: URL_SAFE_NO_PAD.encode(tail),
+        });
+        Ok(Self {
+            payload,
+            protected: URL_SAFE_NO_PAD.encode(protected.map_err(unwritable)?),
+        })
+    }
+
+    /// What the signature has to cover.
+    pub fn message(&self) -> Vec<u8> {
+        format!("{}.{}", self.protected, URL_SAFE_NO_PAD.encode(&self.payload)).into_bytes()
+    }
+
+    /// The manifest with a signature: `r` and `s` one after the other, and the coordinates of the public key, each
+    /// big-endian in 32 bytes.
+    pub fn signed(self, signature: &[u8], x: &[u8], y: &[u8]) -> Result<RawManifest, ManifestError> {
+        let block = json::to_vec(&[Signature {
+            header: Header {
+                jwk: Key {
+                    crv: "P-256",
+                    kty: "EC",
+                    x: URL_SAFE_NO_PAD.encode(x),
+                    y: URL_SAFE_NO_PAD.encode(y),
+                },
+                alg: "ES256",
+            },
+            signature: URL_SAFE_NO_PAD.encode(signature),
+            protected: &self.protected,
+        }]);
+        let mut document = self.payload;
+        document.pop();
+        document.extend_from_slice(b",\"signatures\":");
+        document.extend(block.map_err(unwritable)?);
+        document.push(b'}');
+        RawManifest::new(document, Some(DOCKER_V1_SIGNED))
+    }
+}
+
+fn unwritable(source: json::JsonError) -> ManifestError {
+    ManifestError::Json {
+        media_type: DOCKER_V1_SIGNED,
+        source,
+    }
 }
 
 #[cfg(test)]

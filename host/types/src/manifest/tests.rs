@@ -3,6 +3,7 @@
 mod choosing;
 mod converting;
 mod hostile;
+mod schema_one;
 
 use super::vectors::{DOCKER, INDEX, OCI, descriptor, digest};
 use super::{ImageManifest, Kind, ManifestList, Parsed, RawManifest};

@@ -22,4 +22,5 @@ mod peers_skopeo;
 mod peers_umoci;
 mod policy;
 mod refusals;
+mod schema1;
 mod tls;

@@ -22,7 +22,7 @@ async fn a_foreign_layer_stays_where_it_is() {
 async fn types_are_converted_for_the_destination() {
     let docker = || FakeImage::docker(&[(b"layer", DOCKER_GZIP)]);
     let oci = || FakeImage::oci(&[(b"layer", GZIP)], &[]);
-    let rows: [(FakeImage, &[&str], Option<Kind>, &str); 6] = [
+    let rows: [(FakeImage, &[&str], Option<ImageFormat>, &str); 6] = [
         (docker(), &[], None, media_type::DOCKER_MANIFEST),
         (
             docker(),
@@ -36,8 +36,8 @@ async fn types_are_converted_for_the_destination() {
             None,
             media_type::DOCKER_MANIFEST,
         ),
-        (docker(), &[], Some(Kind::Oci), media_type::OCI_MANIFEST),
-        (oci(), &[], Some(Kind::Docker), media_type::DOCKER_MANIFEST),
+        (docker(), &[], Some(ImageFormat::Oci), media_type::OCI_MANIFEST),
+        (oci(), &[], Some(ImageFormat::Docker), media_type::DOCKER_MANIFEST),
         (oci(), &[media_type::DOCKER_MANIFEST], None, media_type::DOCKER_MANIFEST),
     ];
     for (image, accepted, format, expected) in rows {
