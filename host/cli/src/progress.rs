@@ -84,7 +84,10 @@ impl<'a> Progress<'a> {
             bars.show(event);
         }
         // The bars are finished; what follows stands below them.
-        if matches!(event, Event::WritingManifest | Event::StoringSignatures) {
+        if matches!(
+            event,
+            Event::WritingManifest | Event::StoringSignatures | Event::AlreadyPresent
+        ) {
             self.end_bars();
         }
         // The next image of a list has bars of its own.
@@ -137,6 +140,7 @@ fn line(event: &Event) -> Option<String> {
         Event::BlobStarted { kind, digest, .. } => format!("{} {digest}", verb(*kind)),
         Event::WritingManifest => "Writing manifest to image destination".to_owned(),
         Event::StoringSignatures => "Storing signatures".to_owned(),
+        Event::AlreadyPresent => "Skipping: image already present at destination".to_owned(),
         Event::ListSignatures => "Getting image list signatures".to_owned(),
         Event::CopyingImages { copied, listed } => {
             format!("Copying {copied} images generated from {listed} images in list")

@@ -28,6 +28,12 @@ pub trait ImageDestination: Send + Sync {
         Ok(None)
     }
 
+    /// Whether the reference names this very manifest already, so that nothing has to be sent. Asked before anything is
+    /// written; false also if nobody can tell.
+    async fn has_manifest(&self, _manifest: &RawManifest) -> bool {
+        false
+    }
+
     /// Announces a blob; none if it turns out to be there already. Digest and size are absent if they are not known beforehand.
     /// One digest is never begun twice at a time.
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError>;

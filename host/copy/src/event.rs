@@ -64,6 +64,8 @@ pub enum Event {
     WritingList,
     /// CO-08, "Storing list signatures"; only if there are signatures.
     StoringListSignatures,
+    /// CO-09, "Skipping: image already present at destination"; nothing is written then.
+    AlreadyPresent,
     /// CO-05, "Writing manifest to image destination"; once, also if several types are tried.
     WritingManifest,
     /// CO-07, "Storing signatures"; only if there are signatures.

@@ -211,7 +211,7 @@ fn place(identity: &Identity) -> Option<(String, String)> {
 }
 
 /// The compression that a media type claims; nobody has seen the bytes yet.
-fn claimed(media_type: &str) -> Compression {
+pub(crate) fn claimed(media_type: &str) -> Compression {
     media_type::layer(media_type).map_or(Compression::None, |layer| layer.compression)
 }
 

@@ -1,18 +1,19 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use longshore_blob::LayerWish;
+use longshore_blob::{Change, LayerWish};
 use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, ImageFormat, RawManifest};
 
 use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared};
 use crate::copier::Work;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError};
-use crate::event::{BlobKind, Event};
+use crate::event::{BlobKind, Event, SkipReason};
 use crate::layers::{LayerPlan, copy_layers, updated};
 use crate::manifest_types::{TypeChoice, render};
 use crate::open::AcceptedImage;
 use crate::options::{CopyReport, Options};
+use crate::reuse::claimed;
 use crate::schema_one::Rendered;
 
 /// How long a failed copy waits for its destination to clean up.
@@ -142,7 +143,11 @@ impl Single<'_> {
         }
 
         let layers = &self.image.manifest.layers;
-        let outcomes = copy_layers(&self.shared, &self.layer_plan(unmodifiable, &candidates)).await?;
+        let plan = self.layer_plan(unmodifiable, &candidates);
+        if !keeps_signatures && candidates.first() == Some(&self.image.format()) && self.is_there(&plan).await? {
+            return Ok(self.skip());
+        }
+        let outcomes = copy_layers(&self.shared, &plan).await?;
         let config = match self.image.schema_one {
             // There is none, or one that needs to know the layers first.
             Some(_) => None,
@@ -160,6 +165,54 @@ impl Single<'_> {
         self.shared.remember(layers, &outcomes).await;
         let report = self.report(&manifest, &outcomes, &blobs);
         Ok((manifest, report))
+    }
+
+    /// Whether the destination's name stands for the very image that would be written (P-09).
+    async fn is_there(&self, plan: &LayerPlan<'_>) -> Result<bool, CopyError> {
+        let Shared {
+            destination,
+            compression,
+            ..
+        } = self.shared;
+        // A layer whose compression is another one than its type says is written under another type (LC-04).
+        let stays = |layer: &Descriptor| {
+            let wish = if compression.force {
+                LayerWish::Compress
+            } else {
+                plan.wish
+            };
+            compression.plan(layer, wish).change(claimed(&layer.media_type)) == Change::Keep
+        };
+        let alone = matches!(self.placed, Placed::Alone) && self.image.schema_one.is_none();
+        if !alone || !plan.image.layers.iter().all(stays) {
+            return Ok(false);
+        }
+        self.shared
+            .step(destination.has_manifest(&self.image.selected.manifest))
+            .await
+    }
+
+    /// Reports that nothing had to be moved.
+    fn skip(&self) -> (RawManifest, CopyReport) {
+        let image = &self.image.manifest;
+        let layers = image.layers.iter().map(|layer| (BlobKind::Layer, layer));
+        for (blob, (kind, descriptor)) in layers.chain([(BlobKind::Config, &image.config)]).enumerate() {
+            self.shared.reporter.send(Event::BlobStarted {
+                blob,
+                kind,
+                digest: descriptor.digest.clone(),
+                size: descriptor.size,
+            });
+            self.shared.reporter.send(Event::BlobSkipped {
+                blob,
+                reason: SkipReason::AlreadyExists,
+            });
+        }
+        self.shared.reporter.send(Event::AlreadyPresent);
+        let manifest = self.image.selected.manifest.clone();
+        let skipped = vec![Outcome::Skipped; image.layers.len()];
+        let report = self.report(&manifest, &skipped, &[(image.config.clone(), Outcome::Skipped)]);
+        (manifest, report)
     }
 
     /// A schema 1 manifest takes the destination's name, unless it must stay as it is (TD-09).

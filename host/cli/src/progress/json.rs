@@ -60,6 +60,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::SourceSignatures => step("reading-signatures"),
         Event::CheckingSignatureSupport => step("checking-signature-support"),
         Event::ListSignatures => step("reading-list-signatures"),
+        Event::AlreadyPresent => step("already-present"),
         Event::WritingManifest => step("writing-manifest"),
         Event::StoringSignatures => step("storing-signatures"),
         Event::WritingList => step("writing-list"),

@@ -137,6 +137,17 @@ impl ImageDestination for DockerDestination {
         Ok(self.take_over(digest, from).await?.map(|size| held(info, size, true)))
     }
 
+    async fn has_manifest(&self, manifest: &RawManifest) -> bool {
+        let digest = manifest.digest(Algorithm::Sha256);
+        let own_name = digest.to_string();
+        let head = self
+            .repository
+            .manifest_head(self.key.as_deref().unwrap_or(&own_name))
+            .await;
+        // Whatever is wrong with the registry shows when something is written.
+        head.is_ok_and(|head| head.digest == Some(digest))
+    }
+
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError> {
         let upload = self.repository.start_upload().await.map_err(failed)?;
         let (sink, body) = upload_channel();
