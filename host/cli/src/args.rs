@@ -15,6 +15,8 @@ mod tests;
 mod usage;
 
 use std::ffi::OsString;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -27,10 +29,21 @@ pub(crate) use platform::PlatformArgs;
 pub(crate) use retry::RetryArgs;
 pub(crate) use usage::UsageError;
 
-use crate::commands::{copy, delete, inspect, list_tags, manifest_digest, plugin};
+use crate::commands::{copy, delete, generate, inspect, list_tags, manifest_digest, plugin};
 
-/// The program's name in usage texts and messages.
+/// The program's own name.
 pub(crate) const PROGRAM: &str = "longshore";
+
+/// The name under which the program is skopeo to scripts.
+pub(crate) const SKOPEO: &str = "skopeo";
+
+/// The name that this process was started under.
+static NAME: OnceLock<&str> = OnceLock::new();
+
+/// The program's name in usage texts and messages: its own, or skopeo's if it was started as that.
+pub(crate) fn program() -> &'static str {
+    NAME.get().copied().unwrap_or(PROGRAM)
+}
 
 /// Various operations with container images and container image registries
 #[derive(Parser)]
@@ -59,6 +72,7 @@ impl Command {
             Self::ListTags(args) => &mut args.plugins,
             Self::ManifestDigest(args) => &mut args.plugins,
             Self::Plugin(args) => return args.take_plugins(),
+            Self::Completion(_) | Self::Man(_) => return PluginChoice::default(),
         })
     }
 }
@@ -80,6 +94,10 @@ pub(crate) enum Command {
     ListTags(Box<list_tags::ListTagsArgs>),
     ManifestDigest(manifest_digest::ManifestDigestArgs),
     Plugin(plugin::PluginArgs),
+    #[command(hide = true)]
+    Completion(generate::CompletionArgs),
+    #[command(hide = true)]
+    Man(generate::ManArgs),
 }
 
 /// Help about any command
@@ -103,6 +121,11 @@ pub(crate) enum Request {
 
 /// Reads a command line, whose first item is the program's name.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    if words.first().and_then(|word| Path::new(word).file_name()) == Some(SKOPEO.as_ref()) {
+        // Only the first command line of a process counts.
+        let _ = NAME.set(SKOPEO);
+    }
     let matches = conventions::follow_pflag(Cli::command()).try_get_matches_from(words)?;
     let path = command_path(&matches);
     let Cli {
@@ -123,7 +146,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request
             global.plugins.append(command.take_plugins());
             Ok(Request::Run(command, Box::new(global)))
         }
-        None => Err(UsageError::missing_command(PROGRAM)),
+        None => Err(UsageError::missing_command(program())),
     }
 }
 
@@ -158,5 +181,10 @@ pub(crate) fn help(path: &[&str]) -> String {
             arg.hide(hide)
         });
     }
-    command.render_help().to_string()
+    let text = command.render_help().to_string();
+    if program() == PROGRAM {
+        text
+    } else {
+        text.replace(PROGRAM, program())
+    }
 }

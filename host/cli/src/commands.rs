@@ -2,6 +2,7 @@
 
 pub(crate) mod copy;
 pub(crate) mod delete;
+pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod list_tags;
 pub(crate) mod manifest_digest;

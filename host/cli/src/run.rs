@@ -18,6 +18,9 @@ use crate::signals::{Signals, Stopped};
 /// disk work run on threads of their own.
 const ASYNC_WORKERS: usize = 2;
 
+/// The version of skopeo whose command line this is.
+const SKOPEO_VERSION: &str = "1.22.2";
+
 /// Carries out the command line `words` and reports its failure once.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> ExitStatus {
     let error = match carry_out(words, printer) {
@@ -33,6 +36,15 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>, printer: &Printer)
     ExitStatus::of(&error)
 }
 
+/// What `--version` says: as skopeo, which skopeo this is.
+fn version() -> &'static str {
+    if args::program() == args::SKOPEO {
+        SKOPEO_VERSION
+    } else {
+        env!("CARGO_PKG_VERSION")
+    }
+}
+
 /// Whether nothing has to be said: the reader has left, or a signal came and
 /// nothing went wrong after it.
 fn is_told_already(error: &anyhow::Error) -> bool {
@@ -43,7 +55,7 @@ fn is_told_already(error: &anyhow::Error) -> bool {
 fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> anyhow::Result<()> {
     let (command, global) = match args::parse(words)? {
         Request::Version => {
-            return printer.result(format!("{PROGRAM} version {}\n", env!("CARGO_PKG_VERSION")));
+            return printer.result(format!("{} version {}\n", args::program(), version()));
         }
         Request::Help(text) => return printer.result(text),
         Request::Run(command, global) => (command, global),
@@ -55,8 +67,11 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
             "'--tls-verify' is deprecated, please set this on the specific subcommand",
         );
     }
-    if let Command::ManifestDigest(args) = command {
-        return commands::manifest_digest::run(&args, printer);
+    match &command {
+        Command::ManifestDigest(args) => return commands::manifest_digest::run(args, printer),
+        Command::Completion(args) => return commands::generate::completion(args, printer),
+        Command::Man(args) => return commands::generate::man(args),
+        _ => {}
     }
     let timeout = global.command_timeout.filter(|timeout| !timeout.is_zero());
     let settings = Settings::resolve(*global)?;
@@ -105,6 +120,8 @@ async fn carry_out_with_plugins(
                 .await
         }
         Command::ManifestDigest(args) => commands::manifest_digest::run(&args, printer),
+        Command::Completion(args) => commands::generate::completion(&args, printer),
+        Command::Man(args) => commands::generate::man(&args),
     };
     tokio::select! {
         () = settings.plugins.settled() => result,

@@ -20,6 +20,18 @@ pub fn longshore() -> Tool {
     Tool::new(&built("longshore"))
 }
 
+/// The same program under another name: a link to it at `link`.
+///
+/// # Panics
+/// It was not built, or the link cannot be made.
+#[must_use]
+pub fn longshore_as(link: &Path) -> Tool {
+    if let Err(error) = std::os::unix::fs::symlink(built("longshore"), link) {
+        panic!("{}: {error}", link.display());
+    }
+    Tool::new(link)
+}
+
 /// A peer in PATH.
 ///
 /// # Panics

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::command::{Tool, longshore, peer};
+use crate::command::{Tool, longshore, longshore_as, peer};
 
 /// A temporary folder with a home whose policy accepts everything; removed at the end.
 #[derive(Debug)]
@@ -54,6 +54,12 @@ impl Scratch {
     #[must_use]
     pub fn longshore(&self) -> Tool {
         self.at_home(longshore())
+    }
+
+    /// The program under test by another name, at home in this folder.
+    #[must_use]
+    pub fn longshore_as(&self, name: &str) -> Tool {
+        self.at_home(longshore_as(&self.path(name)))
     }
 
     /// A peer, at home in this folder.

@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, Error as ClapError, ErrorKind};
 
-use super::PROGRAM;
+use super::program;
 use crate::quote::quoted;
 
 /// A command line that cannot be carried out.
@@ -68,7 +68,7 @@ fn message(error: &ClapError) -> String {
     match (error.kind(), flag.map(bare), value) {
         (ErrorKind::InvalidSubcommand, ..) => {
             let name = context(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            UsageError::unrecognized_command(PROGRAM, name, &suggestions(error)).message
+            UsageError::unrecognized_command(program(), name, &suggestions(error)).message
         }
         (ErrorKind::UnknownArgument, Some(flag), _) => unknown_flag(flag),
         (ErrorKind::InvalidValue, Some(flag), None | Some("")) => {

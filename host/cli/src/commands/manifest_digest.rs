@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use longshore_types::{Algorithm, RawManifest};
 
-use crate::args::{PROGRAM, PluginChoice, UsageError};
+use crate::args::{PluginChoice, UsageError, program};
 use crate::printer::Printer;
 
 /// Compute a manifest digest of a file
@@ -25,7 +25,7 @@ pub(crate) struct ManifestDigestArgs {
 /// Prints the SHA-256 digest of a manifest file and a newline (MD-01).
 pub(crate) fn run(args: &ManifestDigestArgs, printer: &Printer) -> anyhow::Result<()> {
     let [file] = args.files.as_slice() else {
-        return Err(UsageError::new(format!("Usage: {PROGRAM} manifest-digest manifest")).into());
+        return Err(UsageError::new(format!("Usage: {} manifest-digest manifest", program())).into());
     };
     let path = Path::new(file);
     let bytes = read_limited(path, longshore_types::MAX_MANIFEST_SIZE as u64)

@@ -23,4 +23,5 @@ mod peers_umoci;
 mod policy;
 mod refusals;
 mod schema1;
+mod shapes;
 mod tls;
