@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn kinds_are_told_by_their_endings() {
-        let cases: [(&[&str], Result<&[&str], &str>); 8] = [
+        type Names = &'static [&'static str];
+        let cases: [(Names, Result<Names, &str>); 8] = [
             (&[], Ok(&[])),
             (&["b.crt", "a.crt"], Ok(&["a.crt", "b.crt"])),
             (&["c.key", "c.cert", "a.crt"], Ok(&["a.crt", "c.cert", "c.key"])),

@@ -35,7 +35,9 @@ fn certificate_folders_open_what_they_are_for() {
     let known = [trusting[0], ("us.cert", &us.certificate), ("us.key", &us.key)];
     let unknown = [trusting[0], ("us.cert", &them.certificate), ("us.key", &them.key)];
     let mixed = [trusting[0], ("us.cert", &us.certificate), ("us.key", &them.key)];
-    let cases: [(&TestRegistry, &[(&str, &str)], Result<(), &[&str]>); 11] = [
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    type Expected = Result<(), &'static [&'static str]>;
+    let cases: [(&TestRegistry, Files<'_>, Expected); 11] = [
         (&open, &trusting, Ok(())),
         (&open, &known, Ok(())),
         (&closed, &known, Ok(())),
