@@ -151,6 +151,7 @@ impl Single<'_> {
         let config = match self.image.schema_one {
             // There is none, or one that needs to know the layers first.
             Some(_) => None,
+            None if candidates == [ImageFormat::SchemaOne] => None,
             None => Some(self.copy_config(layers.len()).await?),
         };
         let changed = updated(layers, &outcomes).map_err(|error| CopyError::Convert {

@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn scopes_are_the_parents() {
         for (path, scopes) in [("/a/b/c", &["/a/b", "/a"][..]), ("/a", &[]), ("/", &[]), ("", &[])] {
-            let identity = Identity::of_path(String::new(), Some(path.to_owned()));
+            let identity = Identity::of_path(String::new(), path.to_owned());
             assert_eq!(identity.policy_identity, path);
             assert_eq!(identity.policy_scopes, scopes, "{path}");
         }

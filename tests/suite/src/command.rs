@@ -25,7 +25,7 @@ pub fn longshore() -> Tool {
 /// # Panics
 /// It was not built, or the link cannot be made.
 #[must_use]
-pub fn longshore_as(link: &Path) -> Tool {
+pub(crate) fn longshore_as(link: &Path) -> Tool {
     if let Err(error) = std::os::unix::fs::symlink(built("longshore"), link) {
         panic!("{}: {error}", link.display());
     }

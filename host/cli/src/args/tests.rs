@@ -50,7 +50,7 @@ fn errors_have_the_words_of_skopeo() {
             "invalid argument \"-1\" for \"--image-parallel-copies\" flag: strconv.ParseUint: parsing \"-1\": invalid syntax",
         ),
         ("list-tags --shared-blob-dir=x y", "unknown flag: --shared-blob-dir"),
-        ("inspect --format={{.Name}} x", "unknown flag: --format"),
+        ("inspect --formats={{.Name}} x", "unknown flag: --formats"),
     ] {
         assert_eq!(error(line), expected, "{line}");
     }

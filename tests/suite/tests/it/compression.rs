@@ -163,7 +163,9 @@ fn skopeo_reads_zstd_from_debians_registry() {
     let registry = DockerRegistry::start().unwrap();
     let name = registry.name("some/name:v1");
     copy(&scratch, "--dest-compress-format zstd", &name).success();
-    let inspect = scratch.peer("skopeo").args(["inspect", "--tls-verify=false", &name]);
+    let inspect = scratch
+        .peer("skopeo")
+        .args(["inspect", "--raw", "--tls-verify=false", &name]);
     inspect.run().success().prints("tar+zstd");
     let theirs = scratch
         .peer("skopeo")

@@ -94,5 +94,6 @@ fn a_cut_download_goes_on() {
     check_layout(&scratch.path("to"), "x").unwrap();
     let asked = registry.requests_to("GET", &layer);
     assert_eq!(asked.len(), 2);
-    assert_eq!(asked[1].header("range"), Some("bytes=100000-"));
+    let ranges: Vec<&str> = asked.iter().filter_map(|request| request.header("range")).collect();
+    assert_eq!(ranges, ["bytes=100000-"]);
 }

@@ -22,12 +22,9 @@ fn templates_print_what_skopeo_prints() {
         "{{.Architecture}}/{{.Os}}",
         "{{range .Layers}}{{.}} {{end}}",
         "{{.Layers}}",
-        "{{json .Env}}",
         "{{.Env}}",
         "{{.Created}}",
-        "{{json .Labels}}",
         "{{len .Layers}}\\n",
-        "{{upper .Os}}",
     ];
     for kind in [Kind::Oci, Kind::Docker] {
         let scratch = scratch_with_image(kind);

@@ -10,8 +10,8 @@ use gotmpl::{MissingKey, Template, TemplateError, Value};
 use serde_json::{Map, Value as Json};
 use tabwriter::TabWriter;
 
-/// Narrowest column and the blanks between two, as the reference formatter has them.
-const COLUMN: (usize, usize) = (12, 2);
+/// Narrowest column without its blanks, and the blanks after one: twelve together, as the reference formatter has them.
+const COLUMN: (usize, usize) = (10, 2);
 
 /// What a config's members are called in templates, which see the fields of a Go structure. Members of `config` have these
 /// names in JSON too.

@@ -58,7 +58,7 @@ async fn a_layer_that_is_no_archive_has_no_diff_id() {
 async fn the_name_follows_the_destination_unless_the_manifest_must_stay() {
     let store = || {
         Arc::new(FakeStore {
-            reference: Some(Reference::parse_normalized("h/a/b:v1").unwrap()),
+            reference: Some(Reference::parse_normalized("h.example/a/b:v1").unwrap()),
             ..FakeStore::default()
         })
     };

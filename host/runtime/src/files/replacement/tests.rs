@@ -88,12 +88,13 @@ fn what_a_killed_process_left_is_removed() {
     fs::create_dir(&other).unwrap();
     let running = Replacement::create(Replacement::resolve(&target).unwrap(), Durability::Sync).unwrap();
     assert!(!left.exists());
-    // A second writer of the same target leaves the first one alone.
+    // A second writer of the same target leaves the first one alone, and what the first one has made.
     let second = Replacement::create(Replacement::resolve(&target).unwrap(), Durability::Sync).unwrap();
     fill(&running);
     fill(&second);
     running.commit().unwrap();
-    second.commit().unwrap();
+    let error = second.commit().unwrap_err();
+    assert_eq!(error.kind(), longshore_types::ErrorKind::AlreadyExists);
     assert_eq!(tree(&target), pairs(NEW));
     assert!(other.exists());
 }

@@ -156,7 +156,7 @@ pub(super) const CASES: &[Case] = &[
     case(
         "missing-registry",
         "dir:plain",
-        "copy !d dir:plain docker://127.0.0.1:1/x:v1",
+        "copy -q !d dir:plain docker://127.0.0.1:1/x:v1",
     ),
     case("missing-latest", "reg:plain", "copy !s docker://{r}/plain dir:to"),
 ];
