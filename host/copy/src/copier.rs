@@ -19,8 +19,8 @@ use crate::transports::{Endpoint, Transports};
 
 /// What an accepted source gives.
 enum Accepted {
-    Image(AcceptedImage),
-    List(AcceptedList),
+    Image(Box<AcceptedImage>),
+    List(Box<AcceptedList>),
 }
 
 impl Accepted {
@@ -132,10 +132,10 @@ impl Copier {
         let opened = open::source(location).await?;
         if self.options.instances == Instances::System || !opened.top.is_list() {
             let image = opened.accept_one(&self.policy, &self.options.platform).await?;
-            return Ok(Accepted::Image(image));
+            return Ok(Accepted::Image(Box::new(image)));
         }
         let list = AcceptedList::read(opened, &self.policy, &self.options).await?;
-        Ok(Accepted::List(list))
+        Ok(Accepted::List(Box::new(list)))
     }
 }
 

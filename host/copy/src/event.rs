@@ -120,7 +120,7 @@ impl Reporter {
     }
 
     /// One to the same listener whose blobs count from `first`.
-    pub(crate) fn from_blob(&self, first: usize) -> Self {
+    pub(crate) fn starting_at(&self, first: usize) -> Self {
         Self {
             sender: self.sender.clone(),
             first,

@@ -182,7 +182,7 @@ impl ListCopy<'_> {
                 number: index + 1,
                 of,
             });
-            let reporter = self.work.reporter.from_blob(blobs);
+            let reporter = self.work.reporter.starting_at(blobs);
             blobs += image.manifest.layers.len() + 1;
             let work = Work {
                 reporter: &reporter,

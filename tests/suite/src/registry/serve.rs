@@ -270,7 +270,7 @@ async fn bend(answer: Answer, fault: Option<Fault>, request: &Request) -> Result
         }
         Fault::Cut { after } => {
             let first = whole.slice(..after.min(whole.len()));
-            answer.respond(pieces(vec![Ok(first), Err(cut())]), Some(whole.len() as u64))
+            answer.respond(broken_off(first), Some(whole.len() as u64))
         }
         Fault::Endless { claimed } => answer.respond(zeros(), claimed),
         Fault::Hold(gate) => {
@@ -286,6 +286,9 @@ async fn bend(answer: Answer, fault: Option<Fault>, request: &Request) -> Result
     })
 }
 
+/// Turns that the server gets to send what it holds.
+const FLUSHES: usize = 16;
+
 fn cut() -> io::Error {
     io::Error::other("cut by the test's script")
 }
@@ -294,8 +297,16 @@ fn no_error(never: Infallible) -> io::Error {
     match never {}
 }
 
-fn pieces(pieces: Vec<io::Result<Bytes>>) -> Body {
-    let frames = stream::iter(pieces).map(|piece| piece.map(Frame::data));
+/// A body whose connection is cut once its bytes are on their way: the server holds them back for as long as the body has
+/// more to say at once.
+fn broken_off(first: Bytes) -> Body {
+    let end = stream::once(async {
+        for _ in 0..FLUSHES {
+            tokio::task::yield_now().await;
+        }
+        Err(cut())
+    });
+    let frames = stream::iter([Ok(Frame::data(first))]).chain(end);
     StreamBody::new(frames).boxed_unsync()
 }
 

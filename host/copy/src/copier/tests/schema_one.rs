@@ -82,7 +82,7 @@ async fn the_name_follows_the_destination_unless_the_manifest_must_stay() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Copying a schema1 image with an embedded Docker reference to fake:destination (Docker reference h/a/b:v1) would change the manifest, which we cannot do: \"Instructed to preserve digests\""
+        "Copying a schema1 image with an embedded Docker reference to fake:destination (Docker reference h.example/a/b:v1) would change the manifest, which we cannot do: \"Instructed to preserve digests\""
     );
     assert_untouched(&refused);
 
