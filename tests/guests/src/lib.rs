@@ -55,7 +55,10 @@ impl Transport for Misbehave {
     }
 
     fn identify(session: &Session) -> Result<Identity, Error> {
-        Ok(Identity::of_path(session.reference(), session.real_path(PLACE).unwrap_or_default()))
+        Ok(Identity::of_path(
+            session.reference(),
+            session.real_path(PLACE).unwrap_or_default(),
+        ))
     }
 }
 
