@@ -302,5 +302,7 @@ fn rename(list: &mut ManifestList, named: &Digest, written: &RawManifest) {
         entry.digest = digest.clone();
         entry.size = written.size();
         written.media_type().clone_into(&mut entry.media_type);
+        // The old manifest's own bytes, if the entry carried them.
+        entry.data = None;
     }
 }
