@@ -1,6 +1,7 @@
 //! What a transfer is asked to do, and what it did.
 
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 use std::thread;
 
 use longshore_types::{Algorithm, Compression, Digest};
@@ -41,6 +42,10 @@ pub struct TransferPlan {
     pub threads: NonZeroUsize,
 }
 
+/// How many threads the machine runs at once; asked for once, because finding out reads files of the control group.
+static PROCESSORS: LazyLock<NonZeroUsize> =
+    LazyLock::new(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+
 impl Default for TransferPlan {
     fn default() -> Self {
         Self {
@@ -50,7 +55,7 @@ impl Default for TransferPlan {
             algorithm: Algorithm::Sha256,
             compressor: Compressor::default(),
             recompress: false,
-            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            threads: *PROCESSORS,
         }
     }
 }

@@ -119,12 +119,13 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
         let config = image_config(source, &parsed).await.context(doing)?;
         return shown.config(&config).context(doing);
     }
-    let config = image_config(source, &parsed).await?;
-    let tags = if args.no_tags {
-        Vec::new()
-    } else {
-        repository_tags(source, printer).await?
+    let tags = async {
+        if args.no_tags {
+            return Ok(Vec::new());
+        }
+        repository_tags(source, printer).await
     };
+    let (config, tags) = tokio::try_join!(image_config(source, &parsed), tags)?;
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
     let digest = selected.top.digest(Algorithm::Sha256);
     shown.image(&Output::new(name, digest, tags, &parsed, &config))
