@@ -29,7 +29,7 @@ pub(crate) use platform::PlatformArgs;
 pub(crate) use retry::RetryArgs;
 pub(crate) use usage::UsageError;
 
-use crate::commands::{copy, delete, generate, inspect, list_tags, manifest_digest, plugin};
+use crate::commands::{copy, delete, generate, inspect, layers, list_tags, manifest_digest, plugin};
 
 /// The program's own name.
 pub(crate) const PROGRAM: &str = "longshore";
@@ -69,6 +69,7 @@ impl Command {
             Self::Copy(args) => &mut args.plugins,
             Self::Delete(args) => &mut args.plugins,
             Self::Inspect(args) => &mut args.plugins,
+            Self::Layers(args) => &mut args.plugins,
             Self::ListTags(args) => &mut args.plugins,
             Self::ManifestDigest(args) => &mut args.plugins,
             Self::Plugin(args) => return args.take_plugins(),
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Copy(Box<copy::CopyArgs>),
     Delete(Box<delete::DeleteArgs>),
     Inspect(Box<inspect::InspectArgs>),
+    #[command(hide = true)]
+    Layers(Box<layers::LayersArgs>),
     ListTags(Box<list_tags::ListTagsArgs>),
     ManifestDigest(manifest_digest::ManifestDigestArgs),
     Plugin(plugin::PluginArgs),

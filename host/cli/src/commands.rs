@@ -4,6 +4,7 @@ pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod generate;
 pub(crate) mod inspect;
+pub(crate) mod layers;
 pub(crate) mod list_tags;
 pub(crate) mod manifest_digest;
 pub(crate) mod plugin;

@@ -109,6 +109,11 @@ async fn carry_out_with_plugins(
                 .unless_stopped(commands::inspect::run(*args, settings, printer))
                 .await
         }
+        Command::Layers(args) => {
+            signals
+                .unless_stopped(commands::layers::run(*args, settings, printer))
+                .await
+        }
         Command::ListTags(args) => {
             signals
                 .unless_stopped(commands::list_tags::run(*args, settings, printer))

@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) plugins: PluginHost,
     /// What sides use that do not say themselves.
     pub(crate) fallback: Fallback,
+    /// Where the user wants large temporary files (G-11).
+    temporary_folder: Option<PathBuf>,
     environment: Arc<Environment>,
 }
 
@@ -46,6 +48,7 @@ impl Settings {
             Some(path) => PolicyChoice::File(path),
             None => PolicyChoice::Search,
         };
+        let temporary_folder = global.tmpdir.and_then(access::path);
         let environment = Environment::of_process();
         let plugins = plugins::host(global.plugins, &environment, global.no_sync)?;
         let fallback = Fallback {
@@ -59,6 +62,7 @@ impl Settings {
             policy,
             plugins,
             fallback,
+            temporary_folder,
             environment: Arc::new(environment),
         })
     }
@@ -70,7 +74,8 @@ impl Settings {
 
     /// The folder for temporary files as large as a blob.
     pub(crate) fn large_temporary_folder(&self) -> PathBuf {
-        self.environment.large_temporary_folder()
+        let named = self.temporary_folder.clone();
+        named.unwrap_or_else(|| self.environment.large_temporary_folder())
     }
 
     /// What remembers blobs from copy to copy (BR-04).

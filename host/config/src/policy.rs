@@ -81,6 +81,12 @@ impl Policy {
         }
     }
 
+    /// All requirements of all sections, the default's first.
+    pub fn all_requirements(&self) -> impl Iterator<Item = &Requirement> {
+        let of_transports = self.transports.values().flat_map(BTreeMap::values);
+        std::iter::once(&self.default).chain(of_transports).flatten()
+    }
+
     /// The requirements that an image must all meet, and the section that they stand in (SC-01).
     ///
     /// `identity` is the image's policy identity and `scopes` are its policy scopes from specific to general, as its

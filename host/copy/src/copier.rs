@@ -105,7 +105,7 @@ impl Copier {
     async fn run(self, reporter: Reporter, cancel: CancellationToken) -> Result<CopyReport, CopyError> {
         let source_location = self.transports.locate(&self.source, Purpose::Source).await?;
         let destination_location = self.transports.locate(&self.destination, Purpose::Destination).await?;
-        let reading = self.accepted(source_location);
+        let reading = self.accepted(source_location, destination_location.as_ref());
         let accepted = cancel
             .run_until_cancelled(reading)
             .await
@@ -128,10 +128,13 @@ impl Copier {
     }
 
     /// Reads and judges what is to be copied. After this the destination may be touched.
-    async fn accepted(&self, location: Box<dyn Location>) -> Result<Accepted, CopyError> {
-        let opened = open::source(location).await?;
+    async fn accepted(&self, source: Box<dyn Location>, destination: &dyn Location) -> Result<Accepted, CopyError> {
+        let opened = open::source(source, &self.policy).await?;
         if self.options.instances == Instances::System || !opened.top.is_list() {
-            let image = opened.accept_one(&self.policy, &self.options.platform).await?;
+            let preparing = open::prepare_destination(destination);
+            let image = opened
+                .accept_one(&self.policy, &self.options.platform, preparing)
+                .await?;
             return Ok(Accepted::Image(Box::new(image)));
         }
         let list = AcceptedList::read(opened, &self.policy, &self.options).await?;

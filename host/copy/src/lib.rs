@@ -14,6 +14,7 @@ mod destination;
 mod docker;
 mod error;
 mod event;
+mod fetch;
 mod image;
 mod layers;
 mod list;
@@ -40,6 +41,7 @@ pub use destination::{DestinationTraits, ImageDestination, PendingBlob, Publish,
 pub use docker::DockerTransport;
 pub use error::{CopyError, Side, TransportError};
 pub use event::{BlobKind, Event, Events, SkipReason};
+pub use fetch::fetch_blobs;
 pub use image::{MAX_CONFIG_SIZE, SelectedImage, read_config, read_manifest, select_instance};
 pub use options::{CopyReport, DEFAULT_PARALLEL, Instances, Options};
 pub use policy::{ConfigFetcher, Evaluator, Evaluators, ImageFacts, SignaturePolicy, Verdict};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use longshore_types::{
-    Algorithm, Descriptor, Digest, ImageFormat, Kind, ManifestList, Parsed, Platform, PlatformWish, RawManifest,
+    Algorithm, Compression, Descriptor, Digest, ImageFormat, Kind, ManifestList, Parsed, Platform, PlatformWish,
+    RawManifest,
 };
 
 use crate::blob::MovedBlobs;
@@ -16,6 +17,7 @@ use crate::manifest_types::ListChoice;
 use crate::open::{AcceptedImage, OpenedSource};
 use crate::options::{CopyReport, Instances, Options};
 use crate::policy::SignaturePolicy;
+use crate::reuse::claimed;
 use crate::single::{self, Placed};
 use crate::source::ImageSource;
 
@@ -53,7 +55,7 @@ impl AcceptedList {
         let mut held = 0;
         for entry in wanted(&list, &options.instances)? {
             let selected = read_instance(opened.source.as_ref(), &opened.top, entry).await?;
-            let image = opened.accept(policy, selected).await?;
+            let image = opened.accept(policy, selected, async { Ok(()) }).await?;
             held += image.selected.manifest.bytes().len() + image.config.len();
             if held > MAX_LIST_IMAGES {
                 return Err(CopyError::Mismatch {
@@ -173,6 +175,7 @@ impl ListCopy<'_> {
             moved: &moved,
         };
         let mut blobs = 0;
+        let mut zstd = Vec::new();
         for (index, image) in self.list.images.iter().enumerate() {
             let Some(named) = &image.selected.instance else {
                 continue;
@@ -191,8 +194,11 @@ impl ListCopy<'_> {
             let (manifest, one) = single::store(image, self.destination, &work, &placed).await?;
             report.add(&one);
             rename(&mut edited, named, &manifest);
+            if unmodifiable.is_none() && is_all_zstd(&manifest) {
+                zstd.push(manifest.digest(named.algorithm()));
+            }
         }
-        let written = self.write(&candidates, &edited).await?;
+        let written = self.write(&candidates, &edited, &zstd).await?;
         if keeps_signatures {
             self.work.reporter.send(Event::StoringListSignatures);
             let stored = self.step(self.destination.put_signatures(&self.list.signatures, None));
@@ -228,12 +234,23 @@ impl ListCopy<'_> {
         Ok(true)
     }
 
-    /// Writes the list as the first type that the destination takes; as it was, if nothing in it changed.
-    async fn write(&self, candidates: &[Kind], edited: &ManifestList) -> Result<RawManifest, CopyError> {
+    /// Writes the list as the first type that the destination takes; as it was, if nothing in it changed. An OCI index
+    /// says which images are all `zstd` (LC-09).
+    async fn write(
+        &self,
+        candidates: &[Kind],
+        edited: &ManifestList,
+        zstd: &[Digest],
+    ) -> Result<RawManifest, CopyError> {
+        let mut annotated = edited.clone();
+        for digest in zstd {
+            annotated.mark_as_zstd(digest);
+        }
         self.work.reporter.send(Event::WritingList);
         let mut attempts = Vec::new();
         for kind in candidates {
-            match self.put(*kind, edited).await {
+            let list = if *kind == Kind::Oci { &annotated } else { edited };
+            match self.put(*kind, list).await {
                 Ok(written) => return Ok(written),
                 Err(error) if single::may_try_next(&error) => attempts.push((kind.list_type().to_owned(), error)),
                 Err(error) => return Err(error),
@@ -290,6 +307,15 @@ impl ListCopy<'_> {
             bytes_reused: 0,
         }
     }
+}
+
+/// Whether every layer is compressed with zstd.
+fn is_all_zstd(manifest: &RawManifest) -> bool {
+    let Ok(Parsed::Image(image)) = manifest.parse() else {
+        return false;
+    };
+    let mut layers = image.layers.iter();
+    !image.layers.is_empty() && layers.all(|layer| claimed(&layer.media_type) == Compression::Zstd)
 }
 
 /// Has every entry of an image name its manifest as it was written (P-14).

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use longshore_types::{Digest, ImageConfig, ImageFormat, ImageManifest, PlatformWish, RawManifest};
 
 use crate::destination::ImageDestination;
-use crate::error::{CopyError, Side, chain};
+use crate::error::{CopyError, Side, TransportError, chain};
 use crate::image::{SelectedImage, on_source, read_config, read_manifest, select_instance};
 use crate::policy::{ConfigFetcher, SignaturePolicy};
 use crate::schema_one::{self, Original};
@@ -42,36 +42,48 @@ pub(crate) struct OpenedSource {
     pub(crate) top: RawManifest,
 }
 
-/// Opens a source and reads what its reference names.
-pub(crate) async fn source(location: Box<dyn Location>) -> Result<OpenedSource, CopyError> {
+/// Opens a source and reads what its reference names, while the policy is made ready to judge it.
+pub(crate) async fn source(location: Box<dyn Location>, policy: &SignaturePolicy) -> Result<OpenedSource, CopyError> {
     let name = location.display();
+    let policy_failed = |detail| CopyError::Policy {
+        name: name.clone(),
+        detail,
+    };
     let failed = |source| CopyError::Open {
         side: Side::Source,
-        name,
+        name: name.clone(),
         source,
     };
-    let source: Arc<dyn ImageSource> = location.open_source().await.map_err(failed)?.into();
-    let name = source.identity().display();
-    let top = read_manifest(source.as_ref()).await?;
-    Ok(OpenedSource { source, name, top })
+    let opening = async {
+        let source: Arc<dyn ImageSource> = location.open_source().await.map_err(failed)?.into();
+        let name = source.identity().display();
+        let top = read_manifest(source.as_ref()).await?;
+        Ok(OpenedSource { source, name, top })
+    };
+    let preparing = async { policy.prepare().await.map_err(policy_failed) };
+    let ((), opened) = tokio::try_join!(preparing, opening)?;
+    Ok(opened)
 }
 
 impl OpenedSource {
-    /// Decides on the single image that is meant. After this a copy may touch its destination.
+    /// Decides on the single image that is meant. After this a copy may touch its destination; `once_accepted` is what
+    /// it does meanwhile.
     pub(crate) async fn accept_one(
         &self,
         policy: &SignaturePolicy,
         platform: &PlatformWish,
+        once_accepted: impl Future<Output = Result<(), CopyError>>,
     ) -> Result<AcceptedImage, CopyError> {
         let selected = select_instance(self.source.as_ref(), self.top.clone(), platform).await?;
-        self.accept(policy, selected).await
+        self.accept(policy, selected, once_accepted).await
     }
 
-    /// Judges an image and reads what a copy needs to know of it.
+    /// Judges an image and reads what a copy needs to know of it; the latter beside `once_accepted`.
     pub(crate) async fn accept(
         &self,
         policy: &SignaturePolicy,
         selected: SelectedImage,
+        once_accepted: impl Future<Output = Result<(), CopyError>>,
     ) -> Result<AcceptedImage, CopyError> {
         let source = &self.source;
         let signatures = source
@@ -85,7 +97,7 @@ impl OpenedSource {
             return schema_one::accepted(Arc::clone(source), self.name.clone(), selected, signatures).await;
         }
         let manifest = selected.parse(&self.name)?;
-        let config = read_config(source.as_ref(), &manifest).await?;
+        let (config, ()) = tokio::try_join!(read_config(source.as_ref(), &manifest), once_accepted)?;
         let diff_ids = diff_ids(&config);
         Ok(AcceptedImage {
             source: Arc::clone(source),
@@ -132,10 +144,20 @@ pub(crate) async fn destination(
     source: &Identity,
 ) -> Result<Box<dyn ImageDestination>, CopyError> {
     let name = location.display();
-    let failed = |source| CopyError::Open {
+    let opened = location.open_destination(source).await;
+    opened.map_err(|source| destination_failed(name, source))
+}
+
+/// Does what can be done for a destination before it is opened.
+pub(crate) async fn prepare_destination(location: &dyn Location) -> Result<(), CopyError> {
+    let prepared = location.prepare().await;
+    prepared.map_err(|source| destination_failed(location.display(), source))
+}
+
+pub(crate) fn destination_failed(name: String, source: TransportError) -> CopyError {
+    CopyError::Open {
         side: Side::Destination,
         name,
         source,
-    };
-    location.open_destination(source).await.map_err(failed)
+    }
 }

@@ -1,5 +1,6 @@
 mod load;
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use longshore_config::{Policy, Requirement};
 use longshore_types::{Algorithm, Digest, RawManifest};
+use tokio::sync::OnceCell;
 
 use crate::error::CopyError;
 use crate::image::SelectedImage;
@@ -21,7 +23,11 @@ const MAX_REQUIREMENT_FILE: u64 = 4 << 20;
 pub struct SignaturePolicy {
     policy: Arc<Policy>,
     evaluators: Arc<dyn Evaluators>,
+    named_files: Arc<OnceCell<NamedFiles>>,
 }
+
+/// The files that each requirement names, by type and JSON; those whose type nobody answers for are not in it.
+type NamedFiles = HashMap<(String, String), Vec<PathBuf>>;
 
 /// Finds who judges by a type of requirement.
 #[async_trait]
@@ -91,7 +97,32 @@ impl SignaturePolicy {
         Self {
             policy: Arc::new(policy),
             evaluators,
+            named_files: Arc::default(),
         }
+    }
+
+    /// Has every requirement of the policy checked by its evaluator, whether an image will be judged by it or not. Done
+    /// once; a requirement that nobody can check stops only an image that it would decide about.
+    pub(crate) async fn prepare(&self) -> Result<(), String> {
+        self.named_files
+            .get_or_try_init(|| self.ask_for_files())
+            .await
+            .map(drop)
+    }
+
+    async fn ask_for_files(&self) -> Result<NamedFiles, String> {
+        let mut named = NamedFiles::new();
+        for Requirement { kind, json } in self.policy.all_requirements() {
+            let key = (kind.clone(), json.clone());
+            if named.contains_key(&key) {
+                continue;
+            }
+            if let Ok(Some(evaluator)) = self.evaluators.find(kind).await {
+                let files = evaluator.files(json).await;
+                named.insert(key, files.map_err(|detail| in_requirement(kind, &detail))?);
+            }
+        }
+        Ok(named)
     }
 
     /// Asks every requirement of the image's scope (PG-07, SC-01).
@@ -118,37 +149,45 @@ impl SignaturePolicy {
             config,
             now: SystemTime::now(),
         };
+        let failed = |detail| CopyError::Policy {
+            name: identity.display(),
+            detail,
+        };
+        self.prepare().await.map_err(failed)?;
         for requirement in requirements {
-            match self.judge(requirement, &facts).await {
-                Ok(Verdict::Accepted { .. }) => {}
-                Ok(Verdict::Rejected(reasons)) => return Err(CopyError::Rejected(rejection(identity, &reasons))),
-                Err(detail) => {
-                    return Err(CopyError::Policy {
-                        name: identity.display(),
-                        detail,
-                    });
-                }
+            match self.judge(requirement, &facts).await.map_err(failed)? {
+                Verdict::Accepted { .. } => {}
+                Verdict::Rejected(reasons) => return Err(CopyError::Rejected(rejection(identity, &reasons))),
             }
         }
         Ok(())
     }
 
     async fn judge(&self, requirement: &Requirement, facts: &ImageFacts) -> Result<Verdict, String> {
-        let kind = &requirement.kind;
+        let Requirement { kind, json } = requirement;
         let evaluator = self.evaluators.find(kind).await?.ok_or_else(|| {
             format!("policy requirement type {kind:?} cannot be evaluated: no evaluator for it is installed")
         })?;
-        let in_requirement = |detail| format!("policy requirement {kind:?}: {detail}");
-        let paths = evaluator.files(&requirement.json).await.map_err(in_requirement)?;
-        let files = tokio::task::spawn_blocking(move || read_files(paths))
-            .await
-            .map_err(|error| in_requirement(error.to_string()))?
-            .map_err(in_requirement)?;
-        evaluator
-            .evaluate(&requirement.json, &files, facts)
-            .await
-            .map_err(in_requirement)
+        let failed = |detail: String| in_requirement(kind, &detail);
+        let key = (kind.clone(), json.clone());
+        let named = self.named_files.get().and_then(|named| named.get(&key));
+        let files = match named.map(Vec::as_slice) {
+            None | Some([]) => Vec::new(),
+            Some(paths) => {
+                let paths = paths.to_vec();
+                let reading = tokio::task::spawn_blocking(move || read_files(paths));
+                reading
+                    .await
+                    .map_err(|error| failed(error.to_string()))?
+                    .map_err(failed)?
+            }
+        };
+        evaluator.evaluate(json, &files, facts).await.map_err(failed)
     }
+}
+
+fn in_requirement(kind: &str, detail: &str) -> String {
+    format!("policy requirement {kind:?}: {detail}")
 }
 
 fn read_files(paths: Vec<PathBuf>) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {

@@ -64,7 +64,11 @@ pub(crate) async fn accepted(
 }
 
 /// The layers, base first, with the lengths that the place where they are stored says.
-async fn layers(source: &dyn ImageSource, image: &SchemaOne, name: &str) -> Result<Vec<Descriptor>, CopyError> {
+pub(crate) async fn layers(
+    source: &dyn ImageSource,
+    image: &SchemaOne,
+    name: &str,
+) -> Result<Vec<Descriptor>, CopyError> {
     let mut known: HashMap<&Digest, Descriptor> = HashMap::new();
     let mut layers = Vec::with_capacity(image.layers().len());
     for layer in image.layers() {

@@ -42,6 +42,12 @@ pub trait Location: Send + Sync {
     /// `transport:reference`, for messages.
     fn display(&self) -> String;
 
+    /// Does what takes its time before the place can be used and changes nothing there, such as finding out how a
+    /// registry wants to be asked. It may be left out.
+    async fn prepare(&self) -> Result<(), TransportError> {
+        Ok(())
+    }
+
     /// Opens the image for reading. An image that is not there may also show up only with the first manifest.
     async fn open_source(self: Box<Self>) -> Result<Box<dyn ImageSource>, TransportError>;
 

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::auth::Auth;
 use crate::error::RegistryError;
+use crate::fault::Fault;
 use crate::limits::STALL_TIMEOUT;
 use crate::ping::Endpoint;
 use crate::repository::Repository;
@@ -84,6 +85,15 @@ impl Client {
     #[must_use]
     pub fn repository(&self, path: &str) -> Repository {
         Repository::new(self.clone(), path)
+    }
+
+    /// Finds out where and how the registry is to be asked. Done by the first request otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no registry answers there.
+    pub async fn connect(&self) -> Result<(), RegistryError> {
+        self.endpoint().await.map(drop).map_err(Fault::alone)
     }
 
     /// Waits until the upload sessions that were dropped unfinished are removed, or are given up

@@ -93,6 +93,12 @@ impl Fault {
             None => RegistryError::new(operation, subject, self),
         }
     }
+
+    /// The error of a stage that is no part of an operation.
+    pub(crate) fn alone(mut self) -> RegistryError {
+        let stage = self.0.stage.take().unwrap_or_default();
+        RegistryError::new(stage, Subject::Other, self)
+    }
 }
 
 /// A URL as it may be shown: no user information, no query, no fragment.

@@ -43,6 +43,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "VARIANT")]
     pub(crate) override_variant: Option<String>,
 
+    /// Directory for large temporary files (default: /var/tmp)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) tmpdir: Option<OsString>,
+
     /// Put PREFIX before the program's name in the User-Agent that registries see
     #[arg(long, global = true, value_name = "PREFIX")]
     pub(crate) user_agent_prefix: Option<String>,

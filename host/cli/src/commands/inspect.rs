@@ -45,6 +45,10 @@ pub(crate) struct InspectArgs {
     #[arg(long, short = 'n')]
     no_tags: bool,
 
+    /// Algorithm of the manifest's digest: sha256, sha384 or sha512 (default: that of the config's digest)
+    #[arg(long, value_name = "ALGORITHM")]
+    manifest_digest: Option<String>,
+
     #[command(flatten)]
     platform: PlatformArgs,
 
@@ -67,6 +71,8 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     if args.raw && format.is_some() {
         return Err(UsageError::new("raw output does not support format option").into());
     }
+    let algorithm = args.manifest_digest.as_deref().filter(|name| !name.is_empty());
+    let algorithm = algorithm.map(digest_algorithm).transpose()?;
     let platform = args.platform.or(settings)?;
     let access = args.access.resolve(&settings.fallback)?;
     let transports = settings.transports();
@@ -102,6 +108,7 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
             raw: args.raw,
             config: args.config,
             no_tags: args.no_tags,
+            algorithm: algorithm.unwrap_or(Algorithm::Sha256),
         };
         return schema_one::run(&wish, source, &selected, &shown).await;
     }
@@ -127,8 +134,15 @@ pub(crate) async fn run(args: InspectArgs, settings: &Settings, printer: &Printe
     };
     let (config, tags) = tokio::try_join!(image_config(source, &parsed), tags)?;
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
-    let digest = selected.top.digest(Algorithm::Sha256);
+    let algorithm = algorithm.unwrap_or_else(|| parsed.config.digest.algorithm());
+    let digest = selected.top.digest(algorithm);
     shown.image(&Output::new(name, digest, tags, &parsed, &config))
+}
+
+/// Reads `--manifest-digest` (IN-06).
+fn digest_algorithm(name: &str) -> Result<Algorithm, UsageError> {
+    let parsed = name.parse();
+    parsed.map_err(|_| UsageError::new(format!("unsupported digest algorithm {}", quoted(name))))
 }
 
 /// How the result is printed: as JSON, or through a template.

@@ -74,6 +74,10 @@ impl Location for DockerLocation {
         format!("{NAME}:{}", self.target.canonical())
     }
 
+    async fn prepare(&self) -> Result<(), TransportError> {
+        self.client.connect().await.map_err(failed)
+    }
+
     async fn open_source(self: Box<Self>) -> Result<Box<dyn ImageSource>, TransportError> {
         let key = self
             .target

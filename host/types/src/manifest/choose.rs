@@ -1,12 +1,19 @@
 //! Which image of a list is meant for a platform.
 
 use super::{Kind, ManifestError, ManifestList};
-use crate::{Descriptor, PlatformWish};
+use crate::{Descriptor, Digest, PlatformWish};
 
 /// The annotation of an entry whose layers are all zstd; its value is `true` (LC-09).
 const ZSTD_ANNOTATION: &str = "io.github.containers.compression.zstd";
 
 impl ManifestList {
+    /// Notes that the layers of the image `digest` are all zstd (LC-09). Only an OCI index can say so.
+    pub fn mark_as_zstd(&mut self, digest: &Digest) {
+        for entry in self.manifests.iter_mut().filter(|entry| entry.digest == *digest) {
+            entry.annotations.insert(ZSTD_ANNOTATION.to_owned(), "true".to_owned());
+        }
+    }
+
     /// The entry for a platform (PS-02, PS-03, PS-05).
     ///
     /// In an index, entries are ranked by the wish's order of platforms, then zstd before gzip, then by position; those

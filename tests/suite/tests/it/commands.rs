@@ -1,11 +1,15 @@
 //! The commands beside `copy`: what they print, and the statuses they end with.
 
+use std::fs;
 use std::io::Read as _;
+use std::path::Path;
 
 use longshore_tests::{
-    Auth, Fault, Finished, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_layout, entries,
+    Auth, Fault, Finished, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_dir, check_layout, entries,
+    files_below,
 };
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 fn image() -> MadeImage {
     ImageSpec::new([Layer::new(1, 100_000), Layer::new(2, 20)])
@@ -291,6 +295,90 @@ fn manifest_digest_prints_the_digest_of_a_file() {
         format!("{}\n", made.top.digest)
     );
     digest("made/nothing").fails_with(&["made/nothing"]);
+}
+
+#[test]
+fn inspect_digests_the_manifest_as_asked() {
+    let scratch = Scratch::new().unwrap();
+    let made = image();
+    made.write_dir(&scratch.path("made")).unwrap();
+    let name = scratch.name("dir", "made");
+    let inspect = |options: &[&str]| scratch.longshore().arg("inspect").args(options).arg(&name).run();
+    let sha512 = format!("sha512:{}", hex::encode(sha2::Sha512::digest(&made.top.bytes)));
+    for (options, expected) in [
+        (&[][..], made.top.digest.as_str()),
+        (&["--manifest-digest", "sha256"], made.top.digest.as_str()),
+        (&["--manifest-digest", "sha512"], sha512.as_str()),
+    ] {
+        assert_eq!(json_of(&inspect(options).success())["Digest"], expected, "{options:?}");
+    }
+    inspect(&["--manifest-digest", "md5"]).fails_with(&["unsupported digest algorithm \"md5\""]);
+}
+
+#[test]
+fn layers_puts_blobs_into_a_folder() {
+    let scratch = Scratch::new().unwrap();
+    let made = image();
+    made.write_layout(&scratch.path("made"), "x").unwrap();
+    let layer = made.layers(0).remove(0);
+    let layers = |folder: &str, digests: &[&str]| {
+        let folder = scratch.path(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let command = scratch.longshore().current_dir(&folder).arg("layers");
+        let finished = command.arg(scratch.name("oci", "made:x")).args(digests).run();
+        let made = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        (finished, made.collect::<Vec<_>>())
+    };
+
+    let (finished, folders) = layers("all", &[]);
+    finished
+        .success()
+        .says(&["DEPRECATED: longshore layers is deprecated in favor of longshore copy"]);
+    let [folder] = folders.as_slice() else {
+        panic!("{folders:?}")
+    };
+    assert!(folder.file_name().unwrap().to_string_lossy().starts_with("layers-"));
+    assert_eq!(check_dir(folder).unwrap().layers, made.layers(0));
+    let skopeo = scratch
+        .peer("skopeo")
+        .arg("inspect")
+        .arg(format!("dir:{}", folder.display()));
+    assert_eq!(json_of(&skopeo.run().success())["Layers"], json!(made.layers(0)));
+
+    let (finished, folders) = layers("one", &[&layer]);
+    finished.success();
+    let mut names: Vec<_> = files_below(&folders[0]).unwrap().into_keys().collect();
+    names.retain(|name| !["manifest.json", "version"].iter().any(|other| name.ends_with(other)));
+    assert_eq!(names, [Path::new(&layer["sha256:".len()..])]);
+
+    let stranger = format!("sha256:{}", "0".repeat(64));
+    for (digest, expected) in [
+        (stranger.as_str(), "the manifest does not name it"),
+        ("sha256:12", "invalid checksum digest length"),
+    ] {
+        let (finished, folders) = layers("none", &[digest]);
+        finished.with_status(1).says(&[expected, digest]);
+        assert_eq!(folders, Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn layers_that_lie_leave_nothing() {
+    let scratch = Scratch::new().unwrap();
+    let made = image();
+    made.write_dir(&scratch.path("made")).unwrap();
+    let layer = scratch.path("made").join(&made.layers(0)[0]["sha256:".len()..]);
+    let mut bytes = fs::read(&layer).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&layer, bytes).unwrap();
+    let folder = scratch.path("here");
+    fs::create_dir(&folder).unwrap();
+    let command = scratch.longshore().current_dir(&folder).arg("layers");
+    let finished = command.arg(scratch.name("dir", "made")).run();
+    finished
+        .with_status(1)
+        .says(&["Digest did not match", &made.layers(0)[0]]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `copy` with the flags about compression, and blobs that are found again instead of being made again.
 
 use std::fs;
+use std::path::Path;
 
 use longshore_tests::{
     Checked, DockerRegistry, Finished, ImageSpec, Kind, Layer, Packing, Scratch, TestRegistry, check_dir, check_layout,
@@ -143,6 +144,19 @@ fn precomputed_digests_save_the_upload() {
     copy(&scratch, "--dest-precompute-digests", &registry.name("one:v2")).success();
     assert_eq!(check_repository(&registry, "one", "v2").unwrap().layers, first.layers);
     assert_eq!(registry.requests_to("PATCH", "/blobs/uploads/").len(), sent);
+}
+
+#[test]
+fn large_temporary_files_go_where_the_user_says() {
+    let (scratch, _) = scratch_with(Packing::Plain, Kind::Oci);
+    let registry = TestRegistry::start().unwrap();
+    let folder = scratch.path("roomy");
+    let tmpdir = |folder: &Path| format!("--dest-precompute-digests --tmpdir {}", folder.display());
+    copy(&scratch, &tmpdir(&folder), &registry.name("one:v1")).fails_with(&["roomy"]);
+    fs::create_dir(&folder).unwrap();
+    copy(&scratch, &tmpdir(&folder), &registry.name("one:v1")).success();
+    check_repository(&registry, "one", "v1").unwrap();
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use longshore_tests::{
     DockerRegistry, ImageSpec, Kind, Layer, MadeImage, Scratch, check_dir, check_layout, files_below,
     running_architecture,
 };
+use serde_json::Value;
 
 const OTHER: &str = "s390x";
 
@@ -151,6 +152,43 @@ fn a_list_in_another_format_names_its_images_as_they_were_written() {
         "but we cannot modify it: \"Instructed to preserve digests\"",
     ]);
     assert!(!scratch.path("kept").exists());
+}
+
+#[test]
+fn an_index_says_which_images_are_all_zstd() {
+    let made = list(Kind::Docker);
+    let scratch = scratch_with(&made);
+    let copy = |options: &[&str], from: &str, to: &str| {
+        let tool = scratch.longshore().args(["copy", "--all"]).args(options);
+        let tool = tool.args([scratch.name("dir", from), scratch.name("dir", to)]);
+        tool.run().success();
+        let index: Value = serde_json::from_slice(&fs::read(scratch.path(to).join("manifest.json")).unwrap()).unwrap();
+        let entries = index["manifests"].as_array().unwrap().clone();
+        let says = entries
+            .iter()
+            .map(|entry| entry["annotations"]["io.github.containers.compression.zstd"].clone());
+        says.collect::<Vec<_>>()
+    };
+    let zstd = [
+        "--format=oci",
+        "--dest-compress-format=zstd",
+        "--dest-force-compress-format",
+    ];
+    assert_eq!(copy(&zstd, "made", "zstd"), ["true", "true"]);
+    check_dir(&scratch.path("zstd")).unwrap();
+    assert_eq!(copy(&["--format=oci"], "made", "gzip"), [Value::Null, Value::Null]);
+
+    // What may not change is not told either.
+    let file = scratch.path("zstd/manifest.json");
+    let silent = fs::read_to_string(&file)
+        .unwrap()
+        .replace("compression.zstd", "compression.none");
+    fs::write(&file, &silent).unwrap();
+    assert_eq!(
+        copy(&["--preserve-digests"], "zstd", "kept"),
+        [Value::Null, Value::Null]
+    );
+    assert_eq!(copy(&[], "zstd", "told"), ["true", "true"]);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(super) struct Wish {
     pub(super) config: bool,
     /// Everything but the tags beside the image.
     pub(super) no_tags: bool,
+    /// Of the digest that is shown.
+    pub(super) algorithm: Algorithm,
 }
 
 /// Prints one of the views that need more than the bare manifest.
@@ -44,6 +46,6 @@ pub(super) async fn run(
         repository_tags(source, shown.printer).await?
     };
     let name = source.identity().docker_reference.as_ref().map(Reference::name);
-    let digest = selected.top.digest(Algorithm::Sha256);
+    let digest = selected.top.digest(wish.algorithm);
     shown.image(&Output::of_schema_one(name, digest, tags, &image, &config))
 }
