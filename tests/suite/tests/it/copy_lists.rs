@@ -170,6 +170,7 @@ fn an_index_says_which_images_are_all_zstd() {
         says.collect::<Vec<_>>()
     };
     let zstd = [
+        "--dest-compress",
         "--format=oci",
         "--dest-compress-format=zstd",
         "--dest-force-compress-format",
