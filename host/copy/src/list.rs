@@ -242,15 +242,10 @@ impl ListCopy<'_> {
         edited: &ManifestList,
         zstd: &[Digest],
     ) -> Result<RawManifest, CopyError> {
-        let mut annotated = edited.clone();
-        for digest in zstd {
-            annotated.mark_as_zstd(digest);
-        }
         self.work.reporter.send(Event::WritingList);
         let mut attempts = Vec::new();
         for kind in candidates {
-            let list = if *kind == Kind::Oci { &annotated } else { edited };
-            match self.put(*kind, list).await {
+            match self.put(*kind, edited, zstd).await {
                 Ok(written) => return Ok(written),
                 Err(error) if single::may_try_next(&error) => attempts.push((kind.list_type().to_owned(), error)),
                 Err(error) => return Err(error),
@@ -259,18 +254,24 @@ impl ListCopy<'_> {
         single::none_accepted(attempts)
     }
 
-    async fn put(&self, kind: Kind, edited: &ManifestList) -> Result<RawManifest, CopyError> {
+    async fn put(&self, kind: Kind, edited: &ManifestList, zstd: &[Digest]) -> Result<RawManifest, CopyError> {
         let running = PlatformWish::running();
         let unknown = Platform::new(&running.os, &running.architecture, "");
-        let raw = if kind == self.list.list.kind && *edited == self.list.list {
-            Ok(self.list.raw.clone())
-        } else {
-            edited.convert(kind, &unknown).and_then(|list| list.to_raw())
-        };
-        let raw = raw.map_err(|source| CopyError::Convert {
+        let failed = |source| CopyError::Convert {
             media_type: kind.list_type().to_owned(),
             source,
-        })?;
+        };
+        let mut list = edited.convert(kind, &unknown).map_err(failed)?;
+        if kind == Kind::Oci {
+            for digest in zstd {
+                list.mark_as_zstd(digest);
+            }
+        }
+        let raw = if list == self.list.list {
+            self.list.raw.clone()
+        } else {
+            list.to_raw().map_err(failed)?
+        };
         let put = self.step(self.destination.put_manifest(&raw, None)).await?;
         put.map_err(|error| self.on_destination("writing manifest list", error))?;
         Ok(raw)

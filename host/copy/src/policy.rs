@@ -101,8 +101,8 @@ impl SignaturePolicy {
         }
     }
 
-    /// Has every requirement of the policy checked by its evaluator, whether an image will be judged by it or not. Done
-    /// once; a requirement that nobody can check stops only an image that it would decide about.
+    /// Has every requirement of the policy checked by its evaluator, unless loading did that. A requirement that nobody
+    /// can check stops only an image that it would decide about.
     pub(crate) async fn prepare(&self) -> Result<(), String> {
         self.named_files
             .get_or_try_init(|| self.ask_for_files())

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_config::{Environment, Policy, RequirementCheck};
 use longshore_runtime::{Error, PluginHost};
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
-use super::SignaturePolicy;
+use super::{NamedFiles, SignaturePolicy};
 use crate::docker;
 use crate::error::CopyError;
 
@@ -20,12 +21,21 @@ impl SignaturePolicy {
         let check = PluginCheck {
             plugins: plugins.clone(),
             runtime: Handle::current(),
+            named_files: Mutex::default(),
         };
-        let loading = tokio::task::spawn_blocking(move || Policy::load(explicit.as_deref(), &environment, &check));
-        let policy = loading
+        let load = move || {
+            let policy = Policy::load(explicit.as_deref(), &environment, &check)?;
+            Ok::<_, CopyError>((policy, check.named_files.into_inner()))
+        };
+        let loading = tokio::task::spawn_blocking(load);
+        let (policy, named_files) = loading
             .await
             .map_err(|error| CopyError::Internal(error.to_string()))??;
-        Ok(Self::new(policy, Arc::new(plugins)))
+        let named_files = named_files.unwrap_or_else(PoisonError::into_inner);
+        Ok(Self {
+            named_files: Arc::new(OnceCell::new_with(Some(named_files))),
+            ..Self::new(policy, Arc::new(plugins))
+        })
     }
 
     /// The policy that accepts every image (PO-01).
@@ -38,10 +48,17 @@ impl SignaturePolicy {
 struct PluginCheck {
     plugins: PluginHost,
     runtime: Handle,
+    /// What was answered; the same requirement may stand in many scopes.
+    named_files: Mutex<NamedFiles>,
 }
 
 impl RequirementCheck for PluginCheck {
     fn check_requirement(&self, kind: &str, json: &str) -> Option<Result<(), String>> {
+        let mut named = self.named_files.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (kind.to_owned(), json.to_owned());
+        if named.contains_key(&key) {
+            return Some(Ok(()));
+        }
         self.runtime.block_on(async {
             let evaluator = match self.plugins.evaluator(kind).await {
                 Ok(found) => found?,
@@ -50,7 +67,11 @@ impl RequirementCheck for PluginCheck {
                 Err(error) => return Some(Err(error.to_string())),
             };
             Some(match evaluator.check(json).await {
-                Ok(checked) => checked.map(|_files| ()),
+                Ok(Ok(files)) => {
+                    named.insert(key, files.into_iter().map(PathBuf::from).collect());
+                    Ok(())
+                }
+                Ok(Err(reason)) => Err(reason),
                 Err(error) => Err(error.to_string()),
             })
         })
