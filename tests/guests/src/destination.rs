@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use longshore_guest::{
     BlobInfo, BlobWriter, Destination, Directory, Error, File, FileRange, Manifest, Reader, Session, Staged, Target,
-    Traits,
+    Traits, Writer,
 };
 
 use crate::{KEPT, PLACE, mode};
@@ -17,6 +17,7 @@ struct State {
     directory: Directory,
     read: RefCell<Vec<u8>>,
     file: RefCell<Option<File>>,
+    writer: RefCell<Option<Writer>>,
 }
 
 impl Destination for BadDestination {
@@ -27,6 +28,7 @@ impl Destination for BadDestination {
             directory,
             read: RefCell::default(),
             file: RefCell::default(),
+            writer: RefCell::default(),
         };
         if state.mode == "relock" {
             let _first = state.directory.lock(b"", true)?;
@@ -77,6 +79,17 @@ impl Destination for BadDestination {
             {
                 Some(Ok(())) => Err(Error::new("other", "wrote to a published file")),
                 Some(Err(error)) => Err(Error::new("other", format!("kept file: {}", error.message))),
+                None => Ok(()),
+            },
+            "keep-writer" => match self
+                .state
+                .writer
+                .borrow()
+                .as_ref()
+                .map(|writer| writer.write(b"changed"))
+            {
+                Some(Ok(())) => Err(Error::new("other", "wrote to a published file")),
+                Some(Err(error)) => Err(Error::new("other", format!("kept writer: {}", error.message))),
                 None => Ok(()),
             },
             "publish-outside" => {
@@ -151,6 +164,10 @@ impl BlobWriter for BadWriter {
             "finish-fails" => Err(Error::new("no-space", "full")),
             "keep-file" => {
                 *self.state.file.borrow_mut() = Some(self.staged.file()?);
+                Staged::publish(self.staged, &self.state.directory, b"blob", true)
+            }
+            "keep-writer" => {
+                *self.state.writer.borrow_mut() = Some(self.staged.file()?.writer(0)?);
                 Staged::publish(self.staged, &self.state.directory, b"blob", true)
             }
             "consume" | "keep-reader" => Ok(()),

@@ -1,11 +1,11 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
-use longshore_blob::{ChunkSink, Durability, FileSink, FileSource};
+use longshore_blob::{ChunkSink, ChunkSource, Durability, FileSink, FileSource};
 
 use super::{GuestResult, guest_error, io_error};
 
@@ -26,13 +26,53 @@ enum Access {
     Staged(Arc<StagedState>),
 }
 
-/// What the handles of a staged file share with it.
+impl Access {
+    /// Keeps the handle from being ended for as long as the guard lives; an error if it was.
+    fn enter(&self, path: &Path) -> std::io::Result<Option<RwLockReadGuard<'_, bool>>> {
+        match self {
+            Self::Staged(state) => state.enter(path).map(Some),
+            Self::Read | Self::Write => Ok(None),
+        }
+    }
+
+    /// Bytes were written, or begun to be.
+    fn wrote(&self) {
+        if let Self::Staged(state) = self {
+            state.dirty.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// What the handles of a staged file share with it, and every stream made from them.
 #[derive(Default)]
 pub(super) struct StagedState {
-    /// Set once the file is published or given up: its handles are dead.
-    pub(super) ended: AtomicBool,
+    /// Set once the file is published or given up: its handles are dead. Whoever moves bytes holds it meanwhile, so
+    /// that none is moved after the end.
+    ended: RwLock<bool>,
     /// Bytes may have been written that are not on disk.
-    pub(super) dirty: AtomicBool,
+    dirty: AtomicBool,
+}
+
+impl StagedState {
+    /// Ends all handles and streams, waiting for what they are about to move.
+    pub(super) fn end(&self) {
+        *self.ended.write().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
+    fn enter(&self, path: &Path) -> std::io::Result<RwLockReadGuard<'_, bool>> {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return Err(std::io::Error::other(format!(
+                "{}: the staged file is published already",
+                path.display()
+            )));
+        }
+        Ok(ended)
+    }
 }
 
 impl OpenFile {
@@ -52,28 +92,21 @@ impl OpenFile {
         }
     }
 
-    fn check(&self, write: bool) -> GuestResult<()> {
-        match &self.access {
-            Access::Read if write => Err(guest_error(
+    /// Whether the handle can be used still; it can for as long as the guard lives.
+    fn enter(&self, write: bool) -> GuestResult<Option<RwLockReadGuard<'_, bool>>> {
+        if write && matches!(self.access, Access::Read) {
+            return Err(guest_error(
                 "access-denied",
                 format!("{}: not open for writing", self.path.display()),
-            )),
-            Access::Staged(state) if state.ended.load(Ordering::Acquire) => Err(guest_error(
-                "other",
-                format!("{}: the staged file is published already", self.path.display()),
-            )),
-            Access::Staged(state) => {
-                if write {
-                    state.dirty.store(true, Ordering::Release);
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+            ));
         }
+        self.access
+            .enter(&self.path)
+            .map_err(|error| guest_error("other", error.to_string()))
     }
 
     pub(crate) fn size(&self) -> GuestResult<u64> {
-        self.check(false)?;
+        let _alive = self.enter(false)?;
         self.file
             .metadata()
             .map(|metadata| metadata.len())
@@ -82,7 +115,7 @@ impl OpenFile {
 
     /// Up to `max` bytes; fewer only at the end.
     pub(crate) fn read_at(&self, offset: u64, max: usize) -> GuestResult<Vec<u8>> {
-        self.check(false)?;
+        let _alive = self.enter(false)?;
         let mut data = vec![0; max];
         let mut filled = 0;
         while filled < max {
@@ -101,14 +134,14 @@ impl OpenFile {
     }
 
     pub(crate) fn write_at(&self, offset: u64, data: &[u8]) -> GuestResult<()> {
-        self.check(true)?;
-        self.file
-            .write_all_at(data, offset)
-            .map_err(|error| io_error(&self.path, &error))
+        let _alive = self.enter(true)?;
+        let written = self.file.write_all_at(data, offset);
+        self.access.wrote();
+        written.map_err(|error| io_error(&self.path, &error))
     }
 
     /// The bytes of a range, for the host to move, and their number.
-    pub(crate) fn source(&self, offset: u64, length: Option<u64>) -> GuestResult<(FileSource, u64)> {
+    pub(crate) fn source(&self, offset: u64, length: Option<u64>) -> GuestResult<(RangeSource, u64)> {
         let size = self.size()?;
         let rest = size.checked_sub(offset);
         let length = match (length, rest) {
@@ -121,23 +154,18 @@ impl OpenFile {
                 ));
             }
         };
-        Ok((
-            FileSource::new(self.duplicate()?, offset, length).named(&self.path),
-            length,
-        ))
+        let inner = FileSource::new(self.duplicate()?, offset, length).named(&self.path);
+        let (path, access) = (self.path.clone(), self.access.clone());
+        Ok((RangeSource { inner, path, access }, length))
     }
 
     /// A place to write a range to, for the host.
     pub(crate) fn sink(&self, offset: u64, limit: Option<u64>, durability: Durability) -> GuestResult<RangeSink> {
-        self.check(true)?;
-        let inner = FileSink::new(self.duplicate()?, offset, limit, durability).named(&self.path);
-        let state = match &self.access {
-            Access::Staged(state) => Some(Arc::clone(state)),
-            _ => None,
-        };
+        let _alive = self.enter(true)?;
         Ok(RangeSink {
-            inner,
-            state,
+            inner: FileSink::new(self.duplicate()?, offset, limit, durability).named(&self.path),
+            path: self.path.clone(),
+            access: self.access.clone(),
             synced: durability == Durability::Sync,
         })
     }
@@ -147,30 +175,58 @@ impl OpenFile {
     }
 }
 
-/// A range being written by the host. When it is finished the file is known to
-/// be on disk, so that publishing it need not sync it again.
+/// A range being read by the host, or by a guest as a stream. It ends with the
+/// handle that it came from.
+pub(crate) struct RangeSource {
+    inner: FileSource,
+    path: PathBuf,
+    access: Access,
+}
+
+impl ChunkSource for RangeSource {
+    fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+        let _alive = self.access.enter(&self.path)?;
+        self.inner.next_chunk()
+    }
+}
+
+/// A range being written by the host, or by a guest as a stream. It ends with the
+/// handle that it came from. When it is finished the file is known to be on disk,
+/// so that publishing it need not sync it again.
 pub(crate) struct RangeSink {
     inner: FileSink,
-    state: Option<Arc<StagedState>>,
+    path: PathBuf,
+    access: Access,
     synced: bool,
 }
 
 impl ChunkSink for RangeSink {
     fn write_chunk(&mut self, chunk: Bytes) -> std::io::Result<()> {
-        self.inner.write_chunk(chunk)
+        let _alive = self.access.enter(&self.path)?;
+        let written = self.inner.write_chunk(chunk);
+        self.access.wrote();
+        written
     }
 
     fn write_chunks(&mut self, chunks: &[Bytes]) -> std::io::Result<()> {
-        self.inner.write_chunks(chunks)
+        let _alive = self.access.enter(&self.path)?;
+        let written = self.inner.write_chunks(chunks);
+        self.access.wrote();
+        written
     }
 
     fn finish(&mut self) -> std::io::Result<()> {
-        self.inner.finish()?;
+        let _alive = self.access.enter(&self.path)?;
+        // What another handle writes while this one syncs makes the file dirty again.
         if self.synced
-            && let Some(state) = &self.state
+            && let Access::Staged(state) = &self.access
         {
             state.dirty.store(false, Ordering::Release);
         }
-        Ok(())
+        let finished = self.inner.finish();
+        if finished.is_err() {
+            self.access.wrote();
+        }
+        finished
     }
 }

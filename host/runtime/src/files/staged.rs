@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use cap_std::fs::{OpenOptions, Permissions, PermissionsExt as _};
 use longshore_blob::Durability;
@@ -70,10 +69,10 @@ impl Staged {
             ));
         }
         let target = path::checked(target)?;
-        self.state.ended.store(true, Ordering::Release);
+        self.state.end();
         let full = into.path.join(target);
         let at = |error: std::io::Error| io_error(&full, &error);
-        let mut on_disk = !self.state.dirty.load(Ordering::Acquire);
+        let mut on_disk = !self.state.is_dirty();
         if !on_disk && !self.root.hidden && self.root.durability == Durability::Sync {
             self.staging
                 .dir
@@ -116,7 +115,7 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        self.state.ended.store(true, Ordering::Release);
+        self.state.end();
         if !self.published
             && let Err(error) = self.staging.dir.remove_file(Path::new(&self.name))
             && error.kind() != std::io::ErrorKind::NotFound

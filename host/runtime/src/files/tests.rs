@@ -212,6 +212,35 @@ fn a_staged_file_is_seen_when_it_is_published() {
 }
 
 #[test]
+fn streams_of_a_staged_file_end_when_it_is_published() {
+    let place = Place::new(true);
+    let directory = place.directory();
+    let chunk = || bytes::Bytes::from_static(b"later");
+    for published in [true, false] {
+        let staged = directory.stage().unwrap();
+        let file = staged.file().unwrap();
+        file.write_at(0, b"content").unwrap();
+        let mut sink = file.sink(0, None, Durability::Sync).unwrap();
+        let (mut source, _) = file.source(0, None).unwrap();
+        if published {
+            staged.publish(&directory, b"name", true).unwrap();
+        } else {
+            drop(staged);
+        }
+        for ended in [
+            sink.write_chunk(chunk()),
+            sink.write_chunks(&[chunk()]),
+            sink.finish(),
+            source.next_chunk().map(drop),
+        ] {
+            let error = ended.unwrap_err().to_string();
+            assert!(error.contains("published already"), "{error}");
+        }
+    }
+    assert_eq!(fs::read(place.inside().join("name")).unwrap(), b"content");
+}
+
+#[test]
 fn what_is_staged_goes_with_the_operation() {
     let place = Place::new(true);
     let directory = place.directory();

@@ -139,6 +139,7 @@ fn destinations_that_break_the_rules() {
     destination_fails("limited", "misbehave");
     destination_fails("keep-reader", "kept reader");
     destination_fails("keep-file", "kept file");
+    destination_fails("keep-writer", "kept writer");
     destination_fails("publish-outside", "outside");
     destination_fails("relock", "misbehave");
 }
