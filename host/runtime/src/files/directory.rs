@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _};
 use rustix::fs::OFlags;
 
+use super::open_file::InPlace;
 use super::{GuestResult, HeldLocks, Lock, OpenFile, Root, Staged, guest_error, io_error, path, staging};
 use crate::limits;
 
@@ -70,11 +71,12 @@ impl Directory {
             self.check_writable()?;
         }
         let path = path::checked(path)?;
-        Ok(OpenFile::new(
-            self.open_regular(path, write)?.into_std(),
-            self.path.join(path),
-            write,
-        ))
+        let in_place = write.then(|| InPlace {
+            root: Arc::clone(&self.root),
+            path: self.relative(path),
+        });
+        let file = self.open_regular(path, write)?.into_std();
+        Ok(OpenFile::new(file, self.path.join(path), in_place))
     }
 
     /// Opens a regular file and nothing else, without waiting for the other end

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use bytes::Bytes;
 use longshore_blob::{ChunkSink, ChunkSource, Durability, FileSink, FileSource};
 
-use super::{GuestResult, guest_error, io_error};
+use super::{GuestResult, Root, guest_error, io_error};
 
 /// An open regular file that a guest or the host reads or writes.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub struct OpenFile {
 enum Access {
     Read,
     /// In place, of a file that has a name already.
-    Write,
+    InPlace(InPlace),
     Staged(Arc<StagedState>),
 }
 
@@ -31,16 +31,26 @@ impl Access {
     fn enter(&self, path: &Path) -> std::io::Result<Option<RwLockReadGuard<'_, bool>>> {
         match self {
             Self::Staged(state) => state.enter(path).map(Some),
-            Self::Read | Self::Write => Ok(None),
+            Self::Read | Self::InPlace(_) => Ok(None),
         }
     }
 
     /// Bytes were written, or begun to be.
     fn wrote(&self) {
-        if let Self::Staged(state) = self {
-            state.dirty.store(true, Ordering::Release);
+        match self {
+            Self::Read => {}
+            Self::InPlace(file) => file.root.written(&file.path),
+            Self::Staged(state) => state.dirty.store(true, Ordering::Release),
         }
     }
+}
+
+/// A file that is changed where it is.
+#[derive(Clone)]
+pub(super) struct InPlace {
+    pub(super) root: Arc<Root>,
+    /// Relative to the root.
+    pub(super) path: PathBuf,
 }
 
 /// What the handles of a staged file share with it, and every stream made from them.
@@ -76,11 +86,12 @@ impl StagedState {
 }
 
 impl OpenFile {
-    pub(super) fn new(file: File, path: PathBuf, writable: bool) -> Self {
+    /// A file that has a name already; `in_place` if it may be changed.
+    pub(super) fn new(file: File, path: PathBuf, in_place: Option<InPlace>) -> Self {
         Self {
             file: Arc::new(file),
             path,
-            access: if writable { Access::Write } else { Access::Read },
+            access: in_place.map_or(Access::Read, Access::InPlace),
         }
     }
 

@@ -28,8 +28,9 @@ struct Changes {
     staging: Option<Arc<Staging>>,
     /// Directories with new or changed names, relative to the root.
     directories: BTreeSet<PathBuf>,
-    /// Files that were named before they were on disk (only if `hidden`).
-    files: Vec<PathBuf>,
+    /// Files that were named before they were on disk (only if `hidden`), and
+    /// those that were changed in place.
+    files: BTreeSet<PathBuf>,
     /// Everything that was given a name, in order.
     published: Vec<PathBuf>,
 }
@@ -79,7 +80,7 @@ impl Root {
     pub(super) fn published(&self, file: PathBuf, on_disk: bool) {
         let mut changes = self.changes();
         if !on_disk {
-            changes.files.push(file.clone());
+            changes.files.insert(file.clone());
         }
         changes
             .directories
@@ -87,9 +88,20 @@ impl Root {
         changes.published.push(file);
     }
 
+    /// `file` (relative to the root) was changed in place.
+    pub(super) fn written(&self, file: &Path) {
+        self.changes().files.insert(file.to_owned());
+    }
+
     /// What was given a name so far, in order.
     pub(super) fn publications(&self) -> Vec<PathBuf> {
         self.changes().published.clone()
+    }
+
+    /// Files that the next sync has to write out.
+    #[cfg(test)]
+    pub(super) fn unsynced_files(&self) -> Vec<PathBuf> {
+        self.changes().files.iter().cloned().collect()
     }
 
     /// Has everything on disk that was published or changed so far. What fails stays to be done.
@@ -110,7 +122,7 @@ impl Root {
         synced
     }
 
-    fn sync_these(&self, directories: &BTreeSet<PathBuf>, files: &[PathBuf]) -> std::io::Result<()> {
+    fn sync_these(&self, directories: &BTreeSet<PathBuf>, files: &BTreeSet<PathBuf>) -> std::io::Result<()> {
         if self.durability == Durability::NoSync {
             return Ok(());
         }

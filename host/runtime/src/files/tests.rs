@@ -274,6 +274,30 @@ fn staging_folders_of_the_dead_are_removed_and_those_of_the_living_kept() {
 }
 
 #[test]
+fn files_changed_in_place_are_synced_at_commit() {
+    let place = Place::new(true);
+    fs::create_dir(place.inside().join("sub")).unwrap();
+    fs::write(place.inside().join("sub/file"), "0123456789").unwrap();
+    let below = place.directory().subdirectory(b"sub").unwrap();
+    let file = below.open(b"file", true).unwrap();
+    let mut stream = file.sink(4, None, Durability::Sync).unwrap();
+    let expected = [Path::new("sub/file").to_owned()];
+    let to_sync = || place.root.unsynced_files();
+    assert!(to_sync().is_empty(), "opening changes nothing");
+    file.write_at(0, b"ab").unwrap();
+    assert_eq!(to_sync(), expected);
+    place.root.sync().unwrap();
+    assert!(to_sync().is_empty());
+    stream.write_chunk(bytes::Bytes::from_static(b"cd")).unwrap();
+    assert_eq!(to_sync(), expected);
+    assert_eq!(fs::read(place.inside().join("sub/file")).unwrap(), b"ab23cd6789");
+    // What is gone by then needs no sync.
+    below.remove(b"file").unwrap();
+    place.root.sync().unwrap();
+    assert!(to_sync().is_empty());
+}
+
+#[test]
 fn limits_of_reading() {
     let place = Place::new(true);
     fs::write(place.inside().join("ten"), "0123456789").unwrap();
