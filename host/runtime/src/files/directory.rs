@@ -114,12 +114,12 @@ impl Directory {
             let path = self.path.join(String::from_utf8_lossy(path).as_ref());
             guest_error("invalid-data", format!("{}: larger than {limit} bytes", path.display()))
         };
-        let size = file.size()?;
-        if size > limit as u64 {
+        if file.size()? > limit as u64 {
             return Err(too_large());
         }
-        // One byte more tells a file that grows meanwhile.
-        let data = file.read_at(0, usize::try_from(size).unwrap_or(limit).saturating_add(1))?;
+        // The file may grow meanwhile, and some say that they are empty: one byte
+        // more than allowed tells.
+        let data = file.read_to_end(limit.saturating_add(1))?;
         if data.len() > limit { Err(too_large()) } else { Ok(data) }
     }
 

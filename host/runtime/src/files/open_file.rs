@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,6 +142,16 @@ impl OpenFile {
             }
         }
         data.truncate(filled);
+        Ok(data)
+    }
+
+    /// All of a file that was just opened, though at most `max` bytes of it.
+    pub(super) fn read_to_end(&self, max: usize) -> GuestResult<Vec<u8>> {
+        let mut data = Vec::new();
+        (&*self.file)
+            .take(max as u64)
+            .read_to_end(&mut data)
+            .map_err(|error| io_error(&self.path, &error))?;
         Ok(data)
     }
 

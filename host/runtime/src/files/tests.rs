@@ -322,6 +322,18 @@ fn limits_of_reading() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_file_may_be_longer_than_it_says() {
+    // The kernel says that it is empty; so is a file that grows after it was looked at.
+    let root = Root::open(Path::new("/proc/self"), false, Durability::Sync, false).unwrap();
+    let directory = Directory::of(&root).unwrap();
+    assert_eq!(directory.stat(b"status").unwrap(), (Entry::File, 0));
+    let whole = directory.read(b"status", 1 << 20).unwrap();
+    assert!(whole.starts_with(b"Name:") && whole.ends_with(b"\n"));
+    assert_eq!(code(directory.read(b"status", 10)), "invalid-data");
+}
+
+#[test]
 fn a_range_takes_no_more_than_its_length() {
     let place = Place::new(true);
     let directory = place.directory();
