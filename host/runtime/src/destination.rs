@@ -12,7 +12,7 @@ use crate::bindings::transport::exports::longshore::transport::destination::Targ
 use crate::bindings::transport::longshore::transport::types::Manifest as GuestManifest;
 use crate::host::bytes::{ChannelSource, Reader, Writer};
 use crate::host::session::SessionHandle;
-use crate::instance::{Instance, Live, refused};
+use crate::instance::{Instance, Live};
 use crate::source::to_guest;
 use crate::{Error, Plugin};
 
@@ -475,10 +475,9 @@ fn consume(pending: Pending) -> Consumed {
                 })
                 .await;
             lent.revoke();
-            let name = Arc::clone(&live.plugin);
             let result = match consumed {
                 Err(error) => Err(error),
-                Ok(Err(error)) => Err(refused(&name, OPERATION, error)),
+                Ok(Err(error)) => Err(live.refused(OPERATION, error)),
                 Ok(Ok(())) if lent.is_at_end() => Ok(()),
                 Ok(Ok(())) => Err(live.broke_contract(OPERATION, "it did not read the blob to its end")),
             };

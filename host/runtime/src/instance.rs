@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
+use longshore_types::ErrorKind;
 use tokio::sync::{mpsc, oneshot};
 use wasmtime::component::{Instance as ComponentInstance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
@@ -265,7 +266,7 @@ impl Live {
     /// Data of the guest that the host found to be wrong.
     pub(crate) fn invalid(&self, operation: &'static str, message: String) -> Error {
         Error::Plugin {
-            kind: longshore_types::ErrorKind::InvalidData,
+            kind: ErrorKind::InvalidData,
             plugin: self.plugin.to_string(),
             operation,
             message: presentable(&message),
@@ -275,21 +276,19 @@ impl Live {
 
     /// An error that the guest answered with.
     pub(crate) fn refused(&self, operation: &'static str, error: GuestError) -> Error {
-        refused(&self.plugin, operation, error)
-    }
-}
-
-/// An error that a guest answered with, as the host reports it.
-pub(crate) fn refused(plugin: &str, operation: &'static str, error: GuestError) -> Error {
-    if error.code == "interrupted" {
-        return Error::Interrupted;
-    }
-    Error::Plugin {
-        kind: longshore_types::ErrorKind::from_code(&error.code),
-        plugin: plugin.to_owned(),
-        operation,
-        message: presentable(&error.message),
-        retryable: error.retryable,
+        let kind = ErrorKind::from_code(&error.code);
+        let interrupted = kind == ErrorKind::Interrupted;
+        if interrupted && self.store.data().control().is_cancelled() {
+            return Error::Interrupted;
+        }
+        Error::Plugin {
+            // Nobody interrupted it: whatever it means by that, the copy failed.
+            kind: if interrupted { ErrorKind::Other } else { kind },
+            plugin: self.plugin.to_string(),
+            operation,
+            message: presentable(&error.message),
+            retryable: error.retryable,
+        }
     }
 }
 

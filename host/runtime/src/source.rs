@@ -11,7 +11,7 @@ use crate::bindings::transport::exports::longshore::transport::source::Body as G
 use crate::bindings::transport::longshore::transport::types::BlobInfo as GuestBlobInfo;
 use crate::host::bytes::{ChannelSource, Writer};
 use crate::host::session::SessionHandle;
-use crate::instance::{Instance, Live, refused};
+use crate::instance::{Instance, Live};
 use crate::{Error, Plugin, limits};
 
 /// Pieces on their way from a guest that produces a blob.
@@ -333,8 +333,7 @@ fn produce(plugin: Arc<Plugin>, instance: &Instance, blob: ResourceAny) -> Chann
                     Ok(result)
                 })
                 .await;
-            let name = Arc::clone(&live.plugin);
-            match result.and_then(|result| result.map_err(|error| refused(&name, OPERATION, error))) {
+            match result.and_then(|result| result.map_err(|error| live.refused(OPERATION, error))) {
                 Ok(()) => own_complete.store(true, Ordering::Release),
                 // Nobody may be reading any more.
                 Err(error) => drop(sender.send(Err(std::io::Error::other(error)))),

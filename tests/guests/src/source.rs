@@ -33,6 +33,7 @@ impl Source for BadSource {
                     ..Error::new("other", "not now")
                 });
             }
+            "interrupted" => return Err(Error::new("interrupted", "nobody asked it to")),
             "code" => return Err(Error::new("a-code-of-the-future", "what is this")),
             _ => {}
         }

@@ -99,6 +99,7 @@ fn sources_that_break_down() {
     source_fails("exit", false, "plugin misbehave");
     source_fails("retry", false, "not now");
     source_fails("code", false, "what is this");
+    source_fails("interrupted", false, "nobody asked it to");
     source_fails("parse-error", false, "bad\\\\u{1b}[2J reference");
 }
 
