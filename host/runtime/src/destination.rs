@@ -166,7 +166,13 @@ impl PluginDestination {
                     if matches!(target, GuestTarget::AlreadyHere) && !is_named {
                         return Err(live.broke_contract(OPERATION, "it claims to have a blob that has no digest yet"));
                     }
-                    Ok(Taken::of(live, OPERATION, target)?.map(|sink| (sink, writer)))
+                    match Taken::of(live, OPERATION, target) {
+                        Ok(taken) => Ok(taken.map(|sink| (sink, writer))),
+                        Err(error) => {
+                            live.release(OPERATION, writer).await;
+                            Err(error)
+                        }
+                    }
                 })
             })
             .await?;
@@ -383,16 +389,7 @@ impl Drop for PendingBlob {
     fn drop(&mut self) {
         drop(self.sink.take());
         if let Some(Pending { instance, writer, .. }) = self.pending.take() {
-            instance.send(move |live| {
-                Box::pin(async move {
-                    // A plugin that fails here has failed before.
-                    let _ = live
-                        .guest("blob-writer drop", async |store, _| {
-                            writer.resource_drop_async(&mut *store).await
-                        })
-                        .await;
-                })
-            });
+            instance.release("blob-writer drop", writer);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use longshore_types::ErrorKind;
 use tokio::sync::{mpsc, oneshot};
-use wasmtime::component::{Instance as ComponentInstance, InstancePre};
+use wasmtime::component::{Instance as ComponentInstance, InstancePre, ResourceAny};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::Error;
@@ -118,6 +118,11 @@ impl Instance {
     {
         // If the thread is gone the job is dropped, and with it its answer.
         let _ = self.jobs.send(Box::new(job));
+    }
+
+    /// Drops a resource of the guest, without waiting for it.
+    pub(crate) fn release(&self, operation: &'static str, resource: ResourceAny) {
+        self.send(move |live| Box::pin(async move { live.release(operation, resource).await }));
     }
 
     fn gone(&self, operation: &'static str) -> Error {
@@ -232,6 +237,16 @@ impl Live {
                 self.crashed(operation, reason)
             }
         })
+    }
+
+    /// Drops a resource of the guest.
+    pub(crate) async fn release(&mut self, operation: &'static str, resource: ResourceAny) {
+        // A plugin that fails here has failed before, or does so in the next call.
+        let _ = self
+            .guest(operation, async |store, _| {
+                resource.resource_drop_async(&mut *store).await
+            })
+            .await;
     }
 
     fn reason(&self, error: &wasmtime::Error) -> String {

@@ -161,13 +161,13 @@ impl PluginSource {
         Ok(match body {
             Taken::Here(body) => body,
             Taken::Produced(size) => {
-                let produced = Produced::Waiting {
+                let waiting = Unread {
                     plugin: Arc::clone(&self.plugin),
                     instance: Arc::clone(&self.instance),
-                    blob,
+                    blob: Some(blob),
                 };
                 Body {
-                    source: Box::new(produced),
+                    source: Box::new(Produced::Waiting(waiting)),
                     size,
                 }
             }
@@ -288,20 +288,37 @@ impl Taken {
 /// asked for. Starting no earlier keeps blobs that wait for each other's threads
 /// from standing still for good: whoever has the source's thread is being read.
 enum Produced {
-    Waiting {
-        plugin: Arc<Plugin>,
-        instance: Arc<Instance>,
-        blob: ResourceAny,
-    },
+    Waiting(Unread),
     Running(ChannelSource),
     Failed,
+}
+
+/// A blob of the guest that nobody asked for yet. Dropped, the guest's part of it
+/// goes too.
+struct Unread {
+    plugin: Arc<Plugin>,
+    instance: Arc<Instance>,
+    blob: Option<ResourceAny>,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if let Some(blob) = self.blob.take() {
+            self.instance.release("blob drop", blob);
+        }
+    }
 }
 
 impl ChunkSource for Produced {
     fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
         loop {
             match std::mem::replace(self, Self::Failed) {
-                Self::Waiting { plugin, instance, blob } => *self = Self::Running(produce(plugin, &instance, blob)),
+                Self::Waiting(mut unread) => {
+                    if let Some(blob) = unread.blob.take() {
+                        let plugin = Arc::clone(&unread.plugin);
+                        *self = Self::Running(produce(plugin, &unread.instance, blob));
+                    }
+                }
                 Self::Running(mut channel) => {
                     let chunk = channel.next_chunk()?;
                     *self = Self::Running(channel);

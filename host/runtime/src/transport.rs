@@ -111,7 +111,9 @@ impl Plugin {
                             let plan = store.data_mut().push(plan)?;
                             let borrowed = wasmtime::component::Resource::new_borrow(plan.rep());
                             let result = guest.call_parse(&mut *store, &text, guest_purpose, borrowed).await?;
-                            Ok(result.map(|()| store.data_mut().table.delete(plan)))
+                            // It goes with an error too.
+                            let plan = store.data_mut().table.delete(plan);
+                            Ok(result.map(|()| plan))
                         })
                         .await?;
                     match result {
