@@ -64,7 +64,9 @@ fn run(out: &Path, files: &[PathBuf], output: &mut String) -> Result<(), String>
         }
         let stamp = format!("{} {compatibility}\n", component.sha256);
         let path = |extension: &str| out.join(format!("{name}.{extension}"));
-        let fresh = fs::read_to_string(path("stamp")).is_ok_and(|found| found == stamp) && path("cwasm").is_file();
+        let fresh = fs::read_to_string(path("stamp")).is_ok_and(|found| found == stamp)
+            && fs::read(path("wasm")).is_ok_and(|found| found == wasm)
+            && path("cwasm").is_file();
         if !fresh {
             let compiled = precompile(&wasm).map_err(|error| at(&format!("{error:#}")))?;
             let write = |extension: &str, bytes: &[u8]| {
