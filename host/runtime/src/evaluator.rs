@@ -86,7 +86,8 @@ impl Evaluator {
     /// # Errors
     ///
     /// The inner error says what is wrong with the requirement. A plugin that
-    /// asks for files that do not stand in the requirement broke the contract.
+    /// asks for files that do not stand in the requirement, or for more than 16,
+    /// broke the contract.
     pub async fn check(&self, json: &str) -> Result<Result<Vec<String>, String>, Error> {
         const OPERATION: &str = "evaluator.check";
         let plugin = Arc::clone(&self.plugin);
@@ -103,12 +104,8 @@ impl Evaluator {
                         })
                         .await?
                         .map_err(|message| presentable(&message));
-                    if let Ok(files) = &checked
-                        && (files.len() > limits::GRANTS || !files.iter().all(|file| stands_in(file, &json)))
-                    {
-                        return Err(
-                            live.broke_contract(OPERATION, "it asks for files that the requirement does not name")
-                        );
+                    if let Ok(files) = &checked {
+                        may_read(files, &json).map_err(|what| live.broke_contract(OPERATION, &what))?;
                     }
                     Ok(checked)
                 })
@@ -185,6 +182,18 @@ fn from_guest(verdict: GuestVerdict) -> Verdict {
     }
 }
 
+/// Whether an evaluator may have these files for a requirement; says why not.
+fn may_read(files: &[String], json: &str) -> Result<(), String> {
+    if files.len() > limits::GRANTS {
+        return Err(format!("it asks for more than {} files", limits::GRANTS));
+    }
+    if files.iter().all(|file| stands_in(file, json)) {
+        Ok(())
+    } else {
+        Err("it asks for files that the requirement does not name".to_owned())
+    }
+}
+
 /// Whether a path stands as a whole string somewhere in a requirement.
 fn stands_in(path: &str, json: &str) -> bool {
     fn search(value: &serde_json::Value, path: &str) -> bool {
@@ -201,7 +210,22 @@ fn stands_in(path: &str, json: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::stands_in;
+    #![allow(clippy::unwrap_used)]
+
+    use super::{limits, may_read, stands_in};
+
+    #[test]
+    fn too_many_files_are_told_from_strange_ones() {
+        let many = |count| vec!["/k".to_owned(); count];
+        let json = r#"{"keyPath":"/k"}"#;
+        assert_eq!(may_read(&many(limits::GRANTS), json), Ok(()));
+        for (files, json, told) in [
+            (many(limits::GRANTS + 1), json, "it asks for more than 16 files"),
+            (many(1), "{}", "it asks for files that the requirement does not name"),
+        ] {
+            assert_eq!(may_read(&files, json).unwrap_err(), told);
+        }
+    }
 
     #[test]
     fn only_files_that_the_requirement_names_are_read() {
