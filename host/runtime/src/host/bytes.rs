@@ -67,7 +67,8 @@ impl Reader {
         if self.failed {
             return Err(guest_error("other", "the stream failed before"));
         }
-        if self.rest.is_empty() {
+        // An empty piece has no meaning: only the end is answered with one.
+        while self.rest.is_empty() {
             match self.source.next_chunk() {
                 Ok(Some(chunk)) => self.rest = chunk,
                 Ok(None) => {
@@ -222,5 +223,49 @@ impl HostWriter for State {
         self.enter();
         self.table.delete(writer)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Hands out these pieces, as they are.
+    struct Pieces(Vec<&'static [u8]>);
+
+    impl ChunkSource for Pieces {
+        fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+            Ok((!self.0.is_empty()).then(|| Bytes::from_static(self.0.remove(0))))
+        }
+    }
+
+    #[test]
+    fn empty_pieces_are_not_the_end() {
+        let mut reader = Reader::new(Box::new(Pieces(vec![b"", b"ab", b"", b"", b"c", b""])));
+        let read: Vec<_> = std::iter::repeat_with(|| reader.read(10).unwrap()).take(4).collect();
+        assert_eq!(read, [&b"ab"[..], b"c", b"", b""]);
+        assert!(reader.shared().is_at_end());
+
+        let mut remainder = Reader::new(Box::new(Pieces(vec![b"", b"abc"])));
+        assert_eq!(remainder.read(1).unwrap(), b"a");
+        let mut source = remainder.into_source();
+        assert_eq!(source.next_chunk().unwrap().unwrap(), "bc");
+    }
+
+    #[test]
+    fn what_a_guest_writes_empty_is_not_the_end() {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let mut writer = Writer::Channel(sender);
+        for piece in [&b""[..], b"ab", b"", b"c"] {
+            writer.write(piece.to_vec(), &Control::default()).unwrap();
+        }
+        drop(writer);
+        let mut source = ChannelSource::new(receiver, Arc::new(AtomicBool::new(true)), || false);
+        for piece in ["ab", "c"] {
+            assert_eq!(source.next_chunk().unwrap().unwrap(), piece);
+        }
+        assert!(source.next_chunk().unwrap().is_none());
     }
 }
