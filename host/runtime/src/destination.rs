@@ -35,7 +35,9 @@ pub struct DestinationTraits {
     pub manifest_types: Vec<String>,
     /// What is to be done to layers.
     pub layer_compression: LayerWish,
-    /// Open set: `signatures`, `lists`, `one-at-a-time`.
+    /// Open set: `signatures` (they can be stored), `lists` (so can indexes and
+    /// the manifests they name), `one-at-a-time` (one blob after the other),
+    /// `foreign-layers` (a layer that has URLs need not be stored).
     pub abilities: BTreeSet<String>,
 }
 
@@ -251,8 +253,11 @@ impl PluginDestination {
     ///
     /// # Errors
     ///
-    /// Fails as the plugin does, or if what it wrote cannot be made lasting. The
-    /// image then does not exist, and what was there before does.
+    /// Fails as the plugin does: the image then does not exist, and what was there
+    /// before does. Fails also if the host cannot make lasting what the plugin
+    /// published, or cannot put a new directory in its place. Then a new directory
+    /// is not there, but an image published in an existing one may be, without a
+    /// promise that it outlives a power cut.
     pub async fn commit(self, top_level: &RawManifest) -> Result<(), Error> {
         const OPERATION: &str = "image-destination.commit";
         let (own, destination) = (Arc::clone(&self.plugin), self.destination);

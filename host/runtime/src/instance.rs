@@ -258,6 +258,7 @@ impl Live {
     }
 
     /// Makes everything lasting that the operation published, and ends it.
+    /// If that fails nothing is taken back that readers may have seen already.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         match self.store.data_mut().end() {
             Some(mut operation) => operation.commit(),

@@ -66,7 +66,7 @@ impl PluginSource {
         })
     }
 
-    /// Finer abilities, such as `signatures`.
+    /// Finer abilities, an open set: `signatures` (there may be some to read).
     pub fn abilities(&self) -> &BTreeSet<String> {
         &self.abilities
     }

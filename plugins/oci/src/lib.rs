@@ -5,8 +5,10 @@
 //! holds a shared lock on the layout's directory from beginning to end, and
 //! deleting takes it exclusively, so that no blob vanishes between being found
 //! and being named. `index.json` is read, changed and replaced under an exclusive
-//! lock on `blobs`. A copy keeps its blobs staged until commit: a failed one
-//! leaves nothing behind.
+//! lock on `blobs`. A copy keeps its blobs staged until commit: one that fails
+//! before leaves nothing behind. One that fails in commit leaves the blobs that it
+//! named so far, which nothing refers to: another copy that holds the shared lock
+//! too may have found them and rely on them, so it must not remove them.
 
 mod destination;
 mod index;

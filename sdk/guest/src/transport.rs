@@ -77,7 +77,7 @@ pub trait Source: Sized + 'static {
     /// `image-not-found`, or why it cannot be read.
     fn open(session: Session) -> Result<Self, Error>;
 
-    /// Open set; `signatures`.
+    /// Open set: `signatures` ([`Source::signatures`] is asked for them).
     fn abilities(&self) -> Vec<String> {
         Vec::new()
     }
@@ -155,7 +155,8 @@ pub trait Destination: Sized + 'static {
     /// Fails if it cannot take an image.
     fn open(session: Session) -> Result<Self, Error>;
 
-    /// What can be stored.
+    /// What can be stored. Abilities are an open set: `signatures`, `lists`,
+    /// `one-at-a-time`, `foreign-layers`, as `destination.wit` has them.
     fn traits(&self) -> Traits;
 
     /// Whether a blob is here already, and its true size.
@@ -190,11 +191,14 @@ pub trait Destination: Sized + 'static {
         Err(Error::unsupported("signatures cannot be stored"))
     }
 
-    /// Makes the image visible.
+    /// Makes the image visible, in one step, as the last thing that can fail.
+    /// `top_level` is what was put without an instance. The host has all that was
+    /// published on disk before the copy counts as done.
     ///
     /// # Errors
     ///
-    /// The image then never existed.
+    /// Whatever keeps the image from being visible: nothing that readers find may
+    /// have changed then.
     fn commit(&self, top_level: Manifest) -> Result<(), Error>;
 }
 
