@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use longshore_blob::Durability;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::host_state::Shared;
 use crate::{Error, Evaluator, Plugin, builtin};
@@ -28,7 +28,9 @@ struct Inner {
 #[derive(Default)]
 struct Loaded {
     builtin: HashMap<&'static str, Arc<Plugin>>,
-    files: HashMap<PathBuf, Arc<Plugin>>,
+    /// By path; filled by whoever asks first, while others wait for that plugin
+    /// only.
+    files: HashMap<PathBuf, Arc<OnceCell<Arc<Plugin>>>>,
     /// Transport names and plugins of the directories, once they were searched.
     discovered: Option<Vec<Discovered>>,
 }
@@ -189,13 +191,15 @@ impl PluginHost {
     ///
     /// Fails if the file is no plugin that this host can run.
     pub async fn load_file(&self, path: &Path) -> Result<Arc<Plugin>, Error> {
-        let mut loaded = self.inner.loaded.lock().await;
-        if let Some(plugin) = loaded.files.get(path) {
-            return Ok(Arc::clone(plugin));
-        }
-        let plugin = Plugin::load_file(&self.inner.shared, path)?;
-        loaded.files.insert(path.to_owned(), Arc::clone(&plugin));
-        Ok(plugin)
+        let cell = Arc::clone(self.inner.loaded.lock().await.files.entry(path.to_owned()).or_default());
+        let load = async || {
+            let (shared, path) = (Arc::clone(&self.inner.shared), path.to_owned());
+            // Compiling takes seconds of computing.
+            tokio::task::spawn_blocking(move || Plugin::load_file(&shared, &path))
+                .await
+                .map_err(|error| Error::Engine(error.to_string()))?
+        };
+        cell.get_or_try_init(load).await.cloned()
     }
 
     /// Waits until every plugin that was started has ended and cleaned up. What
