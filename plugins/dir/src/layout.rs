@@ -7,7 +7,7 @@ use longshore_types::{Algorithm, Digest};
 pub(crate) const MANIFEST: &[u8] = b"manifest.json";
 /// Names the version of the layout.
 pub(crate) const VERSION: &[u8] = b"version";
-/// Largest manifest and largest single signature that is read (PI-06).
+/// Largest manifest that is read, and most that all signatures of it have (PI-06).
 pub(crate) const MAX_DOCUMENT: u32 = 4 << 20;
 
 const VERSION_PREFIX: &str = "Directory Transport Version: ";

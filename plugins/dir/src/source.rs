@@ -50,19 +50,28 @@ impl Source for DirSource {
     fn signatures(&self, instance: Option<String>) -> Result<Vec<Vec<u8>>, Error> {
         let digest = instance.as_deref().map(layout::digest).transpose()?;
         let mut signatures = Vec::new();
-        while let Some(signature) = self
-            .directory
-            .read(&layout::signature(digest.as_ref(), signatures.len() + 1), MAX_DOCUMENT)
-            .optional()?
-        {
+        let mut left = u64::from(MAX_DOCUMENT);
+        loop {
+            let name = layout::signature(digest.as_ref(), signatures.len() + 1);
+            let Some(stat) = self.directory.stat(&name).optional()? else {
+                return Ok(signatures);
+            };
+            let name_for_people = String::from_utf8_lossy(&name);
             if signatures.len() == MAX_SIGNATURES {
                 return Err(Error::invalid_data(format_args!(
-                    "more than {MAX_SIGNATURES} signatures"
+                    "{name_for_people}: more than {MAX_SIGNATURES} signatures"
                 )));
             }
+            // It is looked at first: all of them together would not fit in memory.
+            if stat.size > left {
+                return Err(Error::invalid_data(format_args!(
+                    "{name_for_people}: the signatures are larger than {MAX_DOCUMENT} bytes together"
+                )));
+            }
+            let signature = self.directory.read(&name, MAX_DOCUMENT)?;
+            left = left.saturating_sub(signature.len() as u64);
             signatures.push(signature);
         }
-        Ok(signatures)
     }
 }
 

@@ -49,6 +49,28 @@ fn unpublished(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn more_signatures_than_fit_in_memory() {
+    for (count, size, fragment) in [
+        (
+            70,
+            4 << 20,
+            "signature-2: the signatures are larger than 4194304 bytes together",
+        ),
+        (129, 1, "signature-129: more than 128 signatures"),
+    ] {
+        let scratch = Scratch::new().unwrap();
+        image().write_dir(&scratch.path("from")).unwrap();
+        for number in 1..=count {
+            let signature = fs::File::create(scratch.path(format!("from/signature-{number}"))).unwrap();
+            signature.set_len(size).unwrap();
+        }
+        let words = ["copy", &scratch.name("dir", "from"), &scratch.name("dir", "to")];
+        scratch.longshore().args(words).run().fails_with(&[fragment]);
+        assert!(!scratch.path("to").exists());
+    }
+}
+
+#[test]
 fn a_blob_that_is_not_what_its_digest_says() {
     let made = image();
     let layer = &made.layers(0)[0];
