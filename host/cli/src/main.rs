@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod failure;
 mod logging;
+mod open_files;
 mod printer;
 mod progress;
 mod quote;
@@ -20,6 +21,7 @@ mod signals;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    open_files::raise_limit();
     let printer = printer::Printer::to_process();
     run::main(std::env::args_os(), &printer).into()
 }

@@ -62,7 +62,7 @@ pub enum Error {
         reason: String,
     },
     /// A file or directory could not be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), io_text(source))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -104,6 +104,16 @@ impl Error {
     /// Whether the same operation may succeed when it is tried again.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Plugin { retryable: true, .. })
+    }
+}
+
+/// The text of an error of the operating system, with what helps against it where
+/// that is not the file's own business.
+pub(crate) fn io_text(error: &std::io::Error) -> String {
+    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
+        format!("{error}: the limit of open files (ulimit -n) is too low")
+    } else {
+        error.to_string()
     }
 }
 

@@ -26,7 +26,7 @@ pub use {directory::Directory, lock::Lock, open_file::OpenFile, staged::Staged};
 use std::path::Path;
 
 pub(crate) use crate::bindings::transport::longshore::transport::types::Error as GuestError;
-use crate::error::io_kind;
+use crate::error::{io_kind, io_text};
 
 /// Result of a storage call, as the guest gets it.
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
@@ -50,7 +50,7 @@ pub(crate) fn io_error(path: &Path, error: &std::io::Error) -> GuestError {
         std::io::ErrorKind::NotADirectory | std::io::ErrorKind::IsADirectory => "invalid-data",
         _ => io_kind(error).as_code(),
     };
-    guest_error(code, format!("{}: {error}", path.display()))
+    guest_error(code, format!("{}: {}", path.display(), io_text(error)))
 }
 
 #[cfg(test)]

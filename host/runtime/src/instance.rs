@@ -17,7 +17,7 @@ use wasmtime::{Store, UpdateDeadline};
 use crate::Error;
 use crate::bindings::transport::longshore::transport::types::Error as GuestError;
 use crate::control::{Control, CpuWatch};
-use crate::error::presentable;
+use crate::error::{io_text, presentable};
 use crate::host_state::Tracker;
 use crate::limits;
 use crate::log::GuestLog;
@@ -54,7 +54,7 @@ impl Instance {
     pub(crate) fn start(pre: InstancePre<State>, plugin: Arc<str>, tracker: &Tracker) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::unbounded_channel();
         let control = Arc::new(Control::default());
-        let engine_failed = |error: std::io::Error| Error::Engine(error.to_string());
+        let engine_failed = |error: std::io::Error| Error::Engine(io_text(&error));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()

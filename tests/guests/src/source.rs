@@ -1,6 +1,6 @@
 use longshore_guest::{Blob, BlobInfo, Body, Directory, Error, FileRange, Manifest, Session, Source, Writer};
 
-use crate::{PLACE, balloon, flood, mode, spin};
+use crate::{PLACE, balloon, flood, mode, open_files, spin};
 
 pub(crate) struct BadSource {
     mode: String,
@@ -26,6 +26,7 @@ impl Source for BadSource {
             "panic" => panic!("as asked"),
             "exit" => std::process::exit(0),
             "handles" => flood(&session.directory(PLACE)?)?,
+            "open-files" => open_files(&session.directory(PLACE)?)?,
             "stranger" => drop(session.directory("never granted")?),
             "retry" => {
                 return Err(Error {

@@ -94,6 +94,25 @@ fn sources_that_use_too_much() {
 }
 
 #[test]
+fn open_files_are_limited_by_the_host_first() {
+    for (limits, fragment) in [
+        ("100:4096", "more than 2000 handles"),
+        (
+            "100:100",
+            "place/blob: Too many open files (os error 24): the limit of open files (ulimit -n) is too low",
+        ),
+    ] {
+        let scratch = traps();
+        let guest = format!("misbehave={}", test_guest("misbehave").display());
+        let from = format!("misbehave:open-files:{}", scratch.path("place").display());
+        let words = ["--plugin", &guest, "copy", &from, &scratch.name("oci", "to:x")];
+        let limited = scratch.peer("prlimit").arg(format!("--nofile={limits}"));
+        let finished = scratch.longshore().args(words).below(limited).run();
+        finished.with_status(1).says(&[fragment]);
+    }
+}
+
+#[test]
 fn sources_that_break_down() {
     source_fails("panic", false, "plugin misbehave");
     source_fails("exit", false, "plugin misbehave");
