@@ -167,15 +167,9 @@ impl Thread {
             if control.is_overdue() {
                 wasmtime::bail!("it did not end when it was cancelled");
             }
-            let exceeded = own_watch
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_exceeded(control.progress());
-            if exceeded {
-                wasmtime::bail!(
-                    "it computed for more than {} s without calling the host",
-                    limits::CPU_BETWEEN_HOST_CALLS.as_secs()
-                );
+            let mut watch = own_watch.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(reason) = watch.exceeded(&control) {
+                return Err(wasmtime::Error::msg(reason));
             }
             // Yielding lets the other watchdog have its turn.
             Ok(UpdateDeadline::Yield(1))
@@ -219,7 +213,10 @@ impl Live {
         if control.is_cancelled() {
             return Err(Error::Interrupted);
         }
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).restart();
+        self.watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .restart(&control);
         let result = tokio::select! {
             biased;
             result = call(&mut self.store, &self.instance) => result.map_err(|error| self.reason(&error)),

@@ -17,6 +17,17 @@ pub const INSTANCES: usize = 64;
 /// otherwise hang the copy; a busy but useful guest talks to the host.
 pub const CPU_BETWEEN_HOST_CALLS: Duration = Duration::from_secs(10);
 
+/// CPU time of one call of the guest, what the host does for it included, beyond
+/// what [`BYTES_PER_CPU_SECOND`] allows. A guest that calls the host in an endless
+/// loop, to no end, would otherwise hang the copy.
+pub const CPU_PER_CALL: Duration = Duration::from_secs(30);
+
+/// Bytes that earn a guest one more second of CPU time when they are moved into or
+/// out of it: far fewer than the slowest useful one moves in that time. One that
+/// reads for ever at full speed is as good as an endless blob: that is for whoever
+/// counts the bytes, or waits, to end.
+pub const BYTES_PER_CPU_SECOND: u64 = 4 << 20;
+
 /// Wall-clock time without any call of the host while the guest waits for
 /// something else, such as a clock. A guest that sleeps uses no CPU.
 pub const IDLE: Duration = Duration::from_secs(120);

@@ -45,6 +45,18 @@ impl State {
         self.control.enter();
     }
 
+    /// Counts the bytes that a host call moved, if it succeeded.
+    pub(crate) fn moved<T, E>(
+        &self,
+        result: std::result::Result<T, E>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> std::result::Result<T, E> {
+        if let Ok(value) = &result {
+            self.control.moved(bytes(value));
+        }
+        result
+    }
+
     pub(crate) fn control(&self) -> &Arc<Control> {
         &self.control
     }

@@ -70,6 +70,11 @@ fn spin() {
     }
 }
 
+/// Asks the host for good.
+fn chatter(session: &Session) {
+    while session.setting("none").is_none() {}
+}
+
 /// Allocates for good.
 fn balloon() {
     let mut all: Vec<Vec<u8>> = Vec::new();

@@ -1,6 +1,6 @@
 use longshore_guest::{Blob, BlobInfo, Body, Directory, Error, FileRange, Manifest, Session, Source, Writer};
 
-use crate::{PLACE, balloon, flood, mode, open_files, spin};
+use crate::{PLACE, balloon, chatter, flood, mode, open_files, spin};
 
 pub(crate) struct BadSource {
     mode: String,
@@ -21,6 +21,7 @@ impl Source for BadSource {
         let directory = session.directory(PLACE).ok();
         match mode.as_str() {
             "loop" => spin(),
+            "chatter" => chatter(&session),
             "balloon" => balloon(),
             "sleep" => std::thread::sleep(std::time::Duration::from_secs(1_000_000)),
             "panic" => panic!("as asked"),

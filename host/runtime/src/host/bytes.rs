@@ -199,7 +199,8 @@ impl HostReader for State {
             return Ok(Err(guest_error("invalid-data", "a read of at most 0 bytes")));
         }
         let max = (max as usize).min(limits::PIECE);
-        Ok(self.table.get_mut(&reader)?.read(max))
+        let read = self.table.get_mut(&reader)?.read(max);
+        Ok(self.moved(read, Vec::len))
     }
 
     fn drop(&mut self, reader: Resource<Reader>) -> Result<()> {
@@ -216,7 +217,9 @@ impl HostWriter for State {
             return Ok(Err(guest_error("invalid-data", "more than 1 MiB in one write")));
         }
         let control = Arc::clone(self.control());
-        Ok(self.table.get_mut(&writer)?.write(data, &control))
+        let size = data.len();
+        let written = self.table.get_mut(&writer)?.write(data, &control);
+        Ok(self.moved(written, |()| size))
     }
 
     fn drop(&mut self, writer: Resource<Writer>) -> Result<()> {

@@ -44,7 +44,8 @@ impl HostFile for State {
     }
 
     fn read_at(&mut self, file: Resource<OpenFile>, offset: u64, max: u32) -> Answer<Vec<u8>> {
-        Ok(self.file(&file)?.read_at(offset, (max as usize).min(limits::PIECE)))
+        let read = self.file(&file)?.read_at(offset, (max as usize).min(limits::PIECE));
+        Ok(self.moved(read, Vec::len))
     }
 
     fn write_at(&mut self, file: Resource<OpenFile>, offset: u64, data: Vec<u8>) -> Answer<()> {
@@ -52,7 +53,8 @@ impl HostFile for State {
         if data.len() > limits::PIECE {
             return Ok(Err(guest_error("invalid-data", "more than 1 MiB in one write")));
         }
-        Ok(file.write_at(offset, &data))
+        let written = file.write_at(offset, &data);
+        Ok(self.moved(written, |()| data.len()))
     }
 
     fn reader(&mut self, file: Resource<OpenFile>, offset: u64, length: Option<u64>) -> Answer<Resource<Reader>> {
@@ -119,7 +121,8 @@ impl HostDirectory for State {
     }
 
     fn read(&mut self, directory: Resource<Directory>, path: Vec<u8>, limit: u32) -> Answer<Vec<u8>> {
-        Ok(self.directory(&directory)?.read(&path, limit as usize))
+        let read = self.directory(&directory)?.read(&path, limit as usize);
+        Ok(self.moved(read, Vec::len))
     }
 
     fn replace(&mut self, directory: Resource<Directory>, path: Vec<u8>, data: Vec<u8>) -> Answer<()> {
@@ -127,7 +130,8 @@ impl HostDirectory for State {
         if let Err(error) = self.operation()?.sync_published() {
             return Ok(Err(error));
         }
-        Ok(self.directory(&directory)?.replace(&path, &data))
+        let replaced = self.directory(&directory)?.replace(&path, &data);
+        Ok(self.moved(replaced, |()| data.len()))
     }
 
     fn stage(&mut self, directory: Resource<Directory>) -> Answer<Resource<Staged>> {

@@ -94,6 +94,15 @@ fn sources_that_use_too_much() {
 }
 
 #[test]
+fn sources_that_call_the_host_for_good() {
+    source_fails(
+        "chatter",
+        false,
+        "it computed for more than 30 s in one call, 0 bytes moved",
+    );
+}
+
+#[test]
 fn open_files_are_limited_by_the_host_first() {
     for (limits, fragment) in [
         ("100:4096", "more than 2000 handles"),
