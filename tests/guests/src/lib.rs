@@ -44,12 +44,12 @@ impl Transport for Misbehave {
             _ => {}
         }
         if let Some(path) = path {
-            let access = if purpose == Purpose::Source {
-                Access::Read
-            } else {
-                Access::Create
-            };
-            plan.directory(PLACE, path, access);
+            match (mode, purpose) {
+                ("plan-write", _) => plan.directory(PLACE, path, Access::Write),
+                ("plan-new", _) => plan.new_directory(PLACE, path),
+                (mode, Purpose::Source) if mode != "plan-create" => plan.directory(PLACE, path, Access::Read),
+                _ => plan.directory(PLACE, path, Access::Create),
+            }
         }
         Ok(())
     }

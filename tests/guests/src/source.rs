@@ -73,6 +73,13 @@ impl Source for BadSource {
             "device" => read(b"device"),
             "write-read-only" => self.directory()?.replace(b"new", b"x").and_then(|()| text(Vec::new())),
             "stage-read-only" => self.directory()?.stage().and_then(|_| text(Vec::new())),
+            "remove-read-only" => self.directory()?.remove(b"blob").and_then(|()| text(Vec::new())),
+            "make-read-only" => self.directory()?.make_directory(b"new").and_then(|()| text(Vec::new())),
+            "open-read-only" => self.directory()?.open(b"blob", true).and_then(|_| text(Vec::new())),
+            "file-read-only" => {
+                let file = self.directory()?.open(b"blob", false)?;
+                file.write_at(0, b"x").and_then(|()| text(Vec::new()))
+            }
             "std-fs" => match std::fs::read("/etc/passwd") {
                 Ok(bytes) => text(bytes),
                 Err(error) => Err(Error::new("access-denied", format!("std::fs: {error}"))),

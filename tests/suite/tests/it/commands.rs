@@ -254,6 +254,35 @@ fn delete_removes_an_image_and_what_only_it_used() {
 }
 
 #[test]
+fn delete_keeps_what_an_image_needs_that_another_calls_its_layer() {
+    let scratch = Scratch::new().unwrap();
+    let layout = scratch.path("layout");
+    let shared = Layer::new(1, 100);
+    let one = ImageSpec::new([shared, Layer::new(2, 100)]).make().unwrap();
+    let two = ImageSpec::new([shared, Layer::new(3, 100)]).make().unwrap();
+    let hostile = ImageSpec::new([Layer::new(4, 100)]).make().unwrap();
+    let hostile = hostile.with_manifest(|manifest| {
+        let layer = json!({
+            "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "digest": two.top.digest,
+            "size": two.top.bytes.len(),
+        });
+        manifest["layers"].as_array_mut().unwrap().push(layer);
+    });
+    // It is met before the image whose manifest it lists.
+    hostile.write_layout(&layout, "hostile").unwrap();
+    one.write_layout(&layout, "one").unwrap();
+    two.write_layout(&layout, "two").unwrap();
+    let there = |digest: &str| layout.join("blobs/sha256").join(&digest[7..]).exists();
+    for (name, gone) in [("one", &one), ("hostile", &hostile)] {
+        let name = scratch.name("oci", &format!("layout:{name}"));
+        scratch.longshore().args(["delete", &name]).run().success();
+        assert!(!there(&gone.top.digest) && !there(&gone.config(0)), "{name}");
+        check_layout(&layout, "two").unwrap();
+    }
+}
+
+#[test]
 fn delete_at_a_registry_goes_by_digest() {
     let scratch = Scratch::new().unwrap();
     let registry = TestRegistry::builder()

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use base64::Engine as _;
 use longshore_tests::{
     DockerRegistry, ImageSpec, Kind, Layer, MadeImage, Scratch, check_dir, check_layout, files_below,
     running_architecture,
@@ -190,6 +191,40 @@ fn an_index_says_which_images_are_all_zstd() {
         [Value::Null, Value::Null]
     );
     assert_eq!(copy(&[], "zstd", "told"), ["true", "true"]);
+}
+
+#[test]
+fn an_image_written_anew_is_not_embedded_as_it_was() {
+    let made = list(Kind::Oci);
+    let scratch = scratch_with(&made);
+    let mut list = made.top.json();
+    for (entry, instance) in list["manifests"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .zip(&made.instances)
+    {
+        entry["data"] = base64::engine::general_purpose::STANDARD.encode(&instance.bytes).into();
+    }
+    fs::write(scratch.path("made/manifest.json"), list.to_string()).unwrap();
+    for (options, embedded) in [(&[][..], true), (&["--dest-compress-format=zstd"], false)] {
+        let to = if embedded { "same" } else { "anew" };
+        let tool = scratch.longshore().args(["copy", "--all"]).args(options);
+        let to_name = scratch.name("oci", &format!("{to}:x"));
+        tool.args([&scratch.name("dir", "made"), &to_name]).run().success();
+        let checked = check_layout(&scratch.path(to), "x").unwrap();
+        let written = scratch
+            .path(to)
+            .join("blobs/sha256")
+            .join(&checked.digest["sha256:".len()..]);
+        let written: Value = serde_json::from_slice(&fs::read(written).unwrap()).unwrap();
+        let entries = written["manifests"].as_array().unwrap();
+        assert_eq!(entries.len(), 2);
+        for (entry, instance) in entries.iter().zip(&made.instances) {
+            assert_eq!(entry["digest"] == *instance.digest, embedded, "{entry}");
+            assert_eq!(entry.get("data").is_some(), embedded, "{entry}");
+        }
+    }
 }
 
 #[test]

@@ -140,10 +140,31 @@ fn sources_that_leave_their_place() {
     source_fails("device", true, "device");
     source_fails("stranger", false, "never granted");
     source_fails("plan-stranger", false, "which does not stand in the reference");
-    source_fails("write-read-only", true, "misbehave");
-    source_fails("stage-read-only", true, "misbehave");
     source_fails("std-fs", false, "std::fs");
     source_fails("environment", false, "0 variables");
+}
+
+#[test]
+fn sources_that_change_what_they_read() {
+    for mode in [
+        "write-read-only",
+        "stage-read-only",
+        "remove-read-only",
+        "make-read-only",
+        "open-read-only",
+        "file-read-only",
+    ] {
+        let fragment = if mode == "file-read-only" {
+            "place/blob: not open for writing"
+        } else {
+            "place: granted for reading only"
+        };
+        source_fails(mode, true, fragment);
+    }
+    // Nor is more granted to a source that asks for it.
+    for mode in ["plan-write", "plan-create", "plan-new"] {
+        source_fails(mode, true, "is more than this operation may have");
+    }
 }
 
 #[test]
