@@ -271,3 +271,37 @@ impl PluginHost {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::task::Poll;
+
+    use super::*;
+
+    #[test]
+    fn loading_a_plugin_holds_up_nobody() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("no-plugin.wasm");
+        std::fs::write(&path, "hello").unwrap();
+        let host = PluginHost::builder().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            // The only thread that may block is taken until it is released.
+            let taken = tokio::task::spawn_blocking(move || released.recv());
+            let mut loading = std::pin::pin!(host.load_file(&path));
+            let polled = std::future::poll_fn(|context| Poll::Ready(loading.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            assert!(host.inner.loaded.try_lock().is_ok());
+            release.send(()).unwrap();
+            let error = loading.await.err().unwrap();
+            assert!(matches!(error, Error::BadPlugin { .. }), "{error}");
+            taken.await.unwrap().unwrap();
+        });
+    }
+}
