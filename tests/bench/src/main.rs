@@ -7,6 +7,7 @@ mod images;
 mod measure;
 mod peers;
 mod report;
+mod sandbox;
 mod statistics;
 mod work;
 
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::images::Shape;
 use crate::peers::Peers;
+use crate::sandbox::Price;
 use crate::work::{Options, Work};
 
 /// The hidden first argument of the process that makes the images.
@@ -52,11 +54,18 @@ fn run(command_line: impl Iterator<Item = String>) -> Result<usize> {
     let options = arguments(command_line)?;
     let mut rows = Work::all();
     rows.retain(|work| work.name.contains(&options.only));
-    let mut peers = Peers::start(&options.work, &shapes(&rows))?;
+    let mut prices = Price::all();
+    prices.retain(|price| price.name.contains(&options.only));
+    let needed = rows.iter().filter_map(|work| work.shape);
+    let needed = needed.chain(prices.iter().map(|price| price.shape));
+    let mut peers = Peers::start(&options.work, &distinct(needed))?;
     report::machine(&peers)?;
     let mut missed = 0;
     for work in &rows {
         missed += report::rows(work, &work.measure(&mut peers, &options)?);
+    }
+    for price in &prices {
+        missed += price.measure(&mut peers, &options)?;
     }
     report::line(&format!(
         "\npeak memory of this program: {} MiB",
@@ -65,10 +74,10 @@ fn run(command_line: impl Iterator<Item = String>) -> Result<usize> {
     Ok(missed)
 }
 
-/// The images that the rows need, each once.
-fn shapes(rows: &[Work]) -> Vec<Shape> {
+/// Each image once.
+fn distinct(needed: impl Iterator<Item = Shape>) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = Vec::new();
-    for shape in rows.iter().filter_map(|work| work.shape) {
+    for shape in needed {
         if shapes.iter().all(|other| other.name != shape.name) {
             shapes.push(shape);
         }

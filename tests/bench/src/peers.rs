@@ -16,6 +16,7 @@ pub(crate) struct Peers {
     pub(crate) other_registry: DockerRegistry,
     pub(crate) skopeo_version: String,
     longshore: PathBuf,
+    in_process: PathBuf,
     home: PathBuf,
     work: PathBuf,
     destination: PathBuf,
@@ -28,8 +29,12 @@ impl Peers {
         let home = work.join("home");
         fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
         let running = std::env::current_exe().context("this program has no path")?;
-        let longshore = running.with_file_name("longshore");
-        ensure!(longshore.is_file(), "{} is not built", longshore.display());
+        let built = |name| {
+            let program = running.with_file_name(name);
+            ensure!(program.is_file(), "{} is not built", program.display());
+            Ok(program)
+        };
+        let (longshore, in_process) = (built("longshore")?, built("copy-in-process")?);
         let version = Command::new("skopeo")
             .arg("--version")
             .output()
@@ -40,6 +45,7 @@ impl Peers {
             other_registry: DockerRegistry::start()?,
             skopeo_version: String::from_utf8_lossy(&version.stdout).trim().to_owned(),
             longshore,
+            in_process,
             home,
             work: work.to_path_buf(),
             destination: work.join("destination"),
@@ -55,17 +61,26 @@ impl Peers {
         Ok(peers)
     }
 
-    /// The program under test.
+    /// The program under test; it accepts every image.
     pub(crate) fn longshore(&self) -> Command {
-        self.at_home(&self.longshore)
+        let mut command = self.at_home(&self.longshore);
+        command.arg("--insecure-policy");
+        command
     }
 
-    /// The peer.
+    /// The peer; it accepts every image.
     pub(crate) fn skopeo(&self) -> Command {
-        self.at_home(Path::new("skopeo"))
+        let mut command = self.at_home(Path::new("skopeo"));
+        command.arg("--insecure-policy");
+        command
     }
 
-    /// A program that accepts every image and finds no configuration of the user.
+    /// The program that has the built-in plugins as components and as native code.
+    pub(crate) fn in_process(&self) -> Command {
+        self.at_home(&self.in_process)
+    }
+
+    /// A program that finds no configuration of the user.
     fn at_home(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("HOME", &self.home).env("XDG_RUNTIME_DIR", &self.home);
@@ -74,7 +89,6 @@ impl Peers {
         }
         // The blob-info cache of root lies outside of the home folder; with this skopeo uses that of a user.
         command.env("_CONTAINERS_ROOTLESS_UID", "1000");
-        command.arg("--insecure-policy");
         command
     }
 

@@ -53,6 +53,23 @@ pub(crate) fn rows(work: &Work, measured: &Measured) -> usize {
     missed
 }
 
+/// Prints what one copy takes through components and with native plugins, and returns whether the first misses its limit.
+pub(crate) fn price(name: &str, components: &[Sample], native: &[Sample], limit: f64) -> bool {
+    let (components, native) = (Medians::of(components), Medians::of(native));
+    let ratio = components.wall / native.wall;
+    let missed = ratio > limit;
+    line(&format!(
+        "{name:<26} wall {:.4} s, native {:.4} s: {ratio:.3} <= {limit:.2} {}; CPU {:.3} s, native {:.3} s; others {:.2} s",
+        components.wall,
+        native.wall,
+        if missed { "MISSED" } else { "ok" },
+        components.cpu,
+        native.cpu,
+        components.most_others.max(native.most_others),
+    ));
+    missed
+}
+
 struct Medians {
     wall: f64,
     cpu: f64,

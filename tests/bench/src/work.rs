@@ -21,7 +21,7 @@ pub(crate) struct Options {
 }
 
 /// Work under 100 ms is repeated this often.
-const SHORT_RUNS: usize = 25;
+pub(crate) const SHORT_RUNS: usize = 25;
 
 /// One row.
 pub(crate) struct Work {

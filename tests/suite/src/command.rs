@@ -32,6 +32,15 @@ pub(crate) fn longshore_as(link: &Path) -> Tool {
     Tool::new(link)
 }
 
+/// The copy with plugins as components or linked natively, from the release build beside the running test.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub(crate) fn copy_in_process() -> Tool {
+    Tool::new(&built("copy-in-process"))
+}
+
 /// A peer in PATH.
 ///
 /// # Panics

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::command::{Tool, longshore, longshore_as, peer};
+use crate::command::{Tool, copy_in_process, longshore, longshore_as, peer};
 
 /// A temporary folder with a home whose policy accepts everything; removed at the end.
 #[derive(Debug)]
@@ -60,6 +60,12 @@ impl Scratch {
     #[must_use]
     pub fn longshore_as(&self, name: &str) -> Tool {
         self.at_home(longshore_as(&self.path(name)))
+    }
+
+    /// The copy with plugins as components or linked natively, at home in this folder.
+    #[must_use]
+    pub fn copy_in_process(&self) -> Tool {
+        self.at_home(copy_in_process())
     }
 
     /// A peer, at home in this folder.
