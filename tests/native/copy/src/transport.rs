@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use longshore_blob::Durability;
 use longshore_copy::{Access, Identity, ImageDestination, ImageSource, Location, Purpose, Transport, TransportError};
 use longshore_native_guest::export::{DestinationOpener, Reference, SourceOpener};
-use longshore_native_guest::{Needs, Plan, Session, Settings};
+use longshore_native_guest::{Needs, Plan, Session};
 
 use crate::destination::Destination;
 use crate::source::Source;
@@ -47,19 +47,15 @@ impl Transport for NativeTransport {
         &self,
         reference: &str,
         purpose: Purpose,
-        access: &Access,
+        _access: &Access,
     ) -> Result<Box<dyn Location>, TransportError> {
-        let mut settings = Settings::new();
-        if let Some(path) = &access.shared_blob_dir {
-            settings.insert("shared-blob-dir".to_owned(), path.to_string_lossy().into_owned());
-        }
         let purpose = match purpose {
             Purpose::Source => longshore_native_guest::Purpose::Source,
             Purpose::Destination => longshore_native_guest::Purpose::Destination,
             Purpose::Delete => longshore_native_guest::Purpose::Delete,
             Purpose::Enumerate => longshore_native_guest::Purpose::Enumerate,
         };
-        let plan = Plan::new(settings);
+        let plan = Plan::default();
         (self.plugin.reference.parse)(reference, purpose, &plan).map_err(refused)?;
         Ok(Box::new(NativeLocation {
             plugin: self.plugin,

@@ -100,10 +100,6 @@ impl Directory {
     }
 
     /// A regular file.
-    ///
-    /// # Errors
-    ///
-    /// `invalid-data` for anything else, and any of the operating system.
     pub fn open(&self, path: &[u8], write: bool) -> Result<File, Error> {
         let path = self.at(path);
         let opened = fs::File::options()
@@ -126,10 +122,6 @@ impl Directory {
     }
 
     /// A whole file of at most `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// `invalid-data` if it is larger, and any of the operating system.
     pub fn read(&self, path: &[u8], limit: u32) -> Result<Vec<u8>, Error> {
         let file = self.open(path, false)?;
         let limit = u64::from(limit);
@@ -144,10 +136,6 @@ impl Directory {
     }
 
     /// Writes a whole small file, behind everything that was published before.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn replace(&self, path: &[u8], data: &[u8]) -> Result<(), Error> {
         let sync = || match self.root.hidden {
             true => Ok(()),
@@ -162,19 +150,11 @@ impl Directory {
     }
 
     /// A new file without a name.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn stage(&self) -> Result<Staged, Error> {
         Staged::create(&self.root)
     }
 
     /// A directory below; the empty path is this one.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn subdirectory(&self, path: &[u8]) -> Result<Self, Error> {
         let path = self.at(path);
         if path.metadata().map_err(io_error(&path))?.is_dir() {
@@ -188,10 +168,6 @@ impl Directory {
     }
 
     /// Names and what they stand for, sorted.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn entries(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Node)>, Error> {
         let path = self.at(path);
         let list = || -> io::Result<Vec<_>> {
@@ -211,10 +187,6 @@ impl Directory {
     }
 
     /// What a path leads to, and the size of a file.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn stat(&self, path: &[u8]) -> Result<Stat, Error> {
         let path = self.at(path);
         let metadata = path.metadata().map_err(io_error(&path))?;
@@ -225,20 +197,12 @@ impl Directory {
     }
 
     /// Makes a directory and its missing parents.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn make_directory(&self, path: &[u8]) -> Result<(), Error> {
         let path = self.at(path);
         self.root.make_directories(&path).map_err(io_error(&path))
     }
 
     /// Removes a file, a link or an empty directory.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn remove(&self, path: &[u8]) -> Result<(), Error> {
         let path = self.at(path);
         let removed = match path.symlink_metadata() {
@@ -252,10 +216,6 @@ impl Directory {
     }
 
     /// Waits for a flock(2) lock on a file or directory.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn lock(&self, path: &[u8], exclusive: bool) -> Result<Lock, Error> {
         let path = self.at(path);
         let lock = || {

@@ -30,25 +30,9 @@ impl Reference {
 
 /// [`Source`] without its constructor.
 pub trait OpenSource {
-    /// [`Source::abilities`].
     fn abilities(&self) -> Vec<String>;
-    /// [`Source::manifest`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn manifest(&self, instance: Option<String>) -> Result<Manifest, Error>;
-    /// [`Source::blob`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn blob(&self, info: BlobInfo) -> Result<Box<dyn Blob>, Error>;
-    /// [`Source::signatures`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn signatures(&self, instance: Option<String>) -> Result<Vec<Vec<u8>>, Error>;
 }
 
@@ -74,47 +58,17 @@ impl<T: Source> OpenSource for T {
 pub type SourceOpener = fn(Session) -> Result<Box<dyn OpenSource>, Error>;
 
 /// [`Source::open`].
-///
-/// # Errors
-///
-/// As there.
 pub fn open_source<T: Source>(session: Session) -> Result<Box<dyn OpenSource>, Error> {
     Ok(Box::new(T::open(session)?))
 }
 
 /// [`Destination`] without its constructor.
 pub trait OpenDestination {
-    /// [`Destination::traits`].
     fn traits(&self) -> Traits;
-    /// [`Destination::reuse`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn reuse(&self, info: BlobInfo, substitute: bool) -> Result<Option<BlobInfo>, Error>;
-    /// [`Destination::begin_blob`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn begin_blob(&self, info: BlobInfo) -> Result<Box<dyn BlobWriter>, Error>;
-    /// [`Destination::put_manifest`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn put_manifest(&self, manifest: Manifest, instance: Option<String>) -> Result<(), Error>;
-    /// [`Destination::put_signatures`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn put_signatures(&self, signatures: Vec<Vec<u8>>, instance: Option<String>) -> Result<(), Error>;
-    /// [`Destination::commit`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
     fn commit(&self, top_level: Manifest) -> Result<(), Error>;
 }
 
@@ -148,10 +102,6 @@ impl<T: Destination> OpenDestination for T {
 pub type DestinationOpener = fn(Session) -> Result<Box<dyn OpenDestination>, Error>;
 
 /// [`Destination::open`].
-///
-/// # Errors
-///
-/// As there.
 pub fn open_destination<T: Destination>(session: Session) -> Result<Box<dyn OpenDestination>, Error> {
     Ok(Box::new(T::open(session)?))
 }

@@ -21,20 +21,12 @@ pub struct File {
 
 impl File {
     /// Bytes of the file.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn size(&self) -> Result<u64, Error> {
         let metadata = self.file.metadata().map_err(io_error(&self.path))?;
         Ok(metadata.len())
     }
 
     /// Writes all of `data`.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
         self.dirty.store(true, Ordering::Release);
         self.file.write_all_at(data, offset).map_err(io_error(&self.path))
@@ -54,10 +46,6 @@ pub struct FileRange {
 
 impl FileRange {
     /// The bytes of the range, and their number.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn into_source(self) -> Result<(FileSource, u64), Error> {
         let length = match self.length {
             Some(length) => length,
@@ -112,10 +100,6 @@ pub enum Reader {}
 
 impl Reader {
     /// Never called.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub fn read(&self, _max: u32) -> Result<Vec<u8>, Error> {
         match *self {}
     }
@@ -127,10 +111,6 @@ pub enum Writer {}
 
 impl Writer {
     /// Never called.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub fn write(&self, _data: &[u8]) -> Result<(), Error> {
         match *self {}
     }

@@ -5,6 +5,7 @@
 //! is done here too (staging, locks, the same syncs in the same places); what it does because it
 //! does not trust a plugin is not: **paths are not confined, rights and limits are not checked, and
 //! what a killed process left behind is not tidied up**. Nothing but a measurement may use it.
+//! Calls mean what the contracts (`wit/transport`) say, and fail as it says there.
 
 mod bindings;
 mod directory;
@@ -24,7 +25,7 @@ pub use directory::{Directory, Lock};
 pub use file::{File, FileRange, RangeSink, Reader, Writer};
 pub use handles::ReaderIo;
 pub use longshore_guest::{Access, BlobInfo, Context, Error, Identity, Manifest, Node, Purpose, Stat, Traits, code};
-pub use session::{Needs, Plan, Session, Settings};
+pub use session::{Needs, Plan, Session};
 pub use staged::Staged;
 pub use transport::{Blob, BlobWriter, Body, Destination, Manage, Source, Target, Transport};
 

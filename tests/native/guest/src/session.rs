@@ -13,15 +13,9 @@ use crate::ledger::Ledger;
 use crate::replacement::Replacement;
 use crate::{Access, Directory, Error, code, io_error};
 
-/// Settings of one side of a copy, by key.
-pub type Settings = BTreeMap<String, String>;
-
-/// What `parse` put on a plan.
-#[derive(Clone, Debug)]
-pub struct Needs {
-    settings: Settings,
-    directories: BTreeMap<String, (PathBuf, Use)>,
-}
+/// What `parse` put on a plan: directories by their labels.
+#[derive(Clone, Debug, Default)]
+pub struct Needs(BTreeMap<String, (PathBuf, Use)>);
 
 /// What a directory is needed for.
 #[derive(Clone, Copy, Debug)]
@@ -32,26 +26,19 @@ enum Use {
 }
 
 /// Collects what a reference needs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan(RefCell<Needs>);
 
 impl Plan {
-    /// An empty one.
-    #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        let directories = BTreeMap::new();
-        Self(RefCell::new(Needs { settings, directories }))
-    }
-
     /// What was put on it.
     #[must_use]
     pub fn into_needs(self) -> Needs {
         self.0.into_inner()
     }
 
-    /// A setting.
-    pub fn setting(&self, key: &str) -> Option<String> {
-        self.0.borrow().settings.get(key).cloned()
+    /// A setting; a measurement has none.
+    pub fn setting(&self, _key: &str) -> Option<String> {
+        None
     }
 
     /// A directory.
@@ -70,7 +57,7 @@ impl Plan {
 
     fn add(&self, label: &str, path: &str, kind: Use) {
         let need = (PathBuf::from(path), kind);
-        self.0.borrow_mut().directories.insert(label.to_owned(), need);
+        self.0.borrow_mut().0.insert(label.to_owned(), need);
     }
 }
 
@@ -109,17 +96,13 @@ impl Session {
         self.0.reference.clone()
     }
 
-    /// A setting.
+    /// A setting; a measurement has none.
     #[must_use]
-    pub fn setting(&self, key: &str) -> Option<String> {
-        self.0.needs.settings.get(key).cloned()
+    pub fn setting(&self, _key: &str) -> Option<String> {
+        None
     }
 
     /// The real path of a directory of the plan, or what it will be.
-    ///
-    /// # Errors
-    ///
-    /// `invalid-data` if it is not UTF-8, and any of the operating system.
     pub fn real_path(&self, label: &str) -> Result<String, Error> {
         let (path, kind) = self.need(label)?;
         let real = match kind {
@@ -132,10 +115,6 @@ impl Session {
     }
 
     /// A directory of the plan.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn directory(&self, label: &str) -> Result<Directory, Error> {
         let (path, kind) = self.need(label)?;
         match kind {
@@ -154,10 +133,6 @@ impl Session {
     }
 
     /// What a new directory will replace.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn replaced(&self, label: &str) -> Result<Option<Directory>, Error> {
         let (path, _) = self.need(label)?;
         if !path.try_exists().map_err(io_error(path))? {
@@ -167,10 +142,6 @@ impl Session {
     }
 
     /// Makes everything lasting that was published, and puts new directories in their places.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn commit(&self) -> Result<(), Error> {
         let Operation { ledger, made, .. } = &*self.0;
         let opened = self.0.opened.take();
@@ -189,7 +160,7 @@ impl Session {
     }
 
     fn need(&self, label: &str) -> Result<(&Path, Use), Error> {
-        match self.0.needs.directories.get(label) {
+        match self.0.needs.0.get(label) {
             Some((path, kind)) => Ok((path, *kind)),
             None => Err(Error::new(code::OTHER, format_args!("{label:?} is not on the plan"))),
         }

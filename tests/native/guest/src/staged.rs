@@ -38,10 +38,6 @@ impl Staged {
     }
 
     /// A handle to write through.
-    ///
-    /// # Errors
-    ///
-    /// Any of the operating system.
     pub fn file(&self) -> Result<File, Error> {
         let file = fs::File::options().read(true).write(true).open(&self.path);
         Ok(File {
@@ -52,10 +48,6 @@ impl Staged {
     }
 
     /// Gives the file its name.
-    ///
-    /// # Errors
-    ///
-    /// `already-exists` unless it may `replace`, and any of the operating system.
     pub fn publish(this: Self, into: &Directory, path: &[u8], replace: bool) -> Result<(), Error> {
         let target = into.at(path);
         this.publish_at(&target, replace).map_err(io_error(&target))
