@@ -14,6 +14,7 @@ use crate::host::bytes::{ChannelSource, Reader, Writer};
 use crate::host::session::SessionHandle;
 use crate::instance::{Instance, Live};
 use crate::source::to_guest;
+use crate::state::State;
 use crate::{Error, Plugin};
 
 /// Pieces on their way to a guest that consumes a blob.
@@ -291,15 +292,20 @@ fn manifest_to_guest(manifest: &RawManifest) -> GuestManifest {
 
 type Guest = crate::bindings::transport::exports::longshore::transport::destination::Guest;
 
+/// The interface of an instance, whose types are checked once.
 fn guest(
     plugin: &Plugin,
-    store: impl wasmtime::AsContextMut,
+    store: &mut wasmtime::Store<State>,
     instance: &wasmtime::component::Instance,
-) -> wasmtime::Result<Guest> {
-    match &plugin.exports.destination {
-        Some(indices) => indices.load(store, instance),
-        None => wasmtime::bail!("it is not a destination"),
+) -> wasmtime::Result<Arc<Guest>> {
+    if let Some(guest) = &store.data().checked.destination {
+        return Ok(Arc::clone(guest));
     }
+    let Some(indices) = &plugin.exports.destination else {
+        wasmtime::bail!("it is not a destination");
+    };
+    let guest = Arc::new(indices.load(&mut *store, instance)?);
+    Ok(Arc::clone(store.data_mut().checked.destination.insert(guest)))
 }
 
 /// A target without the guest's handles.

@@ -12,6 +12,7 @@ use crate::bindings::transport::longshore::transport::types::BlobInfo as GuestBl
 use crate::host::bytes::{ChannelSource, Writer};
 use crate::host::session::SessionHandle;
 use crate::instance::{Instance, Live};
+use crate::state::State;
 use crate::{Error, Plugin, limits};
 
 /// Pieces on their way from a guest that produces a blob.
@@ -215,15 +216,20 @@ impl PluginSource {
 
 type Guest = crate::bindings::transport::exports::longshore::transport::source::Guest;
 
+/// The interface of an instance, whose types are checked once.
 fn guest(
     plugin: &Plugin,
-    store: impl wasmtime::AsContextMut,
+    store: &mut wasmtime::Store<State>,
     instance: &wasmtime::component::Instance,
-) -> wasmtime::Result<Guest> {
-    match &plugin.exports.source {
-        Some(indices) => indices.load(store, instance),
-        None => wasmtime::bail!("it is not a source"),
+) -> wasmtime::Result<Arc<Guest>> {
+    if let Some(guest) = &store.data().checked.source {
+        return Ok(Arc::clone(guest));
     }
+    let Some(indices) = &plugin.exports.source else {
+        wasmtime::bail!("it is not a source");
+    };
+    let guest = Arc::new(indices.load(&mut *store, instance)?);
+    Ok(Arc::clone(store.data_mut().checked.source.insert(guest)))
 }
 
 /// A blob description as guests get it.

@@ -5,6 +5,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use crate::bindings::transport::exports::longshore::transport::{destination, source};
 use crate::control::Control;
 use crate::files::HeldLocks;
 use crate::grants::Operation;
@@ -18,7 +19,15 @@ pub(crate) struct State {
     control: Arc<Control>,
     operation: Option<Operation>,
     pub(crate) locks: HeldLocks,
+    pub(crate) checked: Checked,
     memory: usize,
+}
+
+/// Exported interfaces of the instance that were looked up already.
+#[derive(Default)]
+pub(crate) struct Checked {
+    pub(crate) source: Option<Arc<source::Guest>>,
+    pub(crate) destination: Option<Arc<destination::Guest>>,
 }
 
 impl State {
@@ -36,6 +45,7 @@ impl State {
             control,
             operation: None,
             locks: HeldLocks::default(),
+            checked: Checked::default(),
             memory: 0,
         }
     }
