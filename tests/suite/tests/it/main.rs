@@ -23,6 +23,7 @@ mod peers_skopeo;
 mod peers_umoci;
 mod policy;
 mod refusals;
+mod retries;
 mod schema1;
 mod shapes;
 mod tls;
