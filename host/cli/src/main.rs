@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod exit;
 mod failure;
+mod live;
 mod logging;
 mod open_files;
 mod printer;

@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
+use crate::live::{LiveLines, Size};
 use crate::quote::quoted;
 
 /// The reader of standard output went away, which is no failure of ours.
@@ -56,6 +56,8 @@ struct Terminal {
     colours: bool,
     /// Lines that are written over, which a dumb terminal has not.
     moves: bool,
+    /// Its size, which may change at any time.
+    size: fn() -> Size,
 }
 
 impl Terminal {
@@ -65,6 +67,7 @@ impl Terminal {
         Self {
             colours: moves && wanted,
             moves,
+            size: Size::of_stderr,
         }
     }
 }
@@ -91,8 +94,8 @@ struct Inner {
     terminal: Terminal,
     stdout: Mutex<Box<dyn Write + Send>>,
     stderr: Mutex<Box<dyn Write + Send>>,
-    /// The bars on the terminal, which a message must not tear.
-    bars: Mutex<Option<MultiProgress>>,
+    /// The last lines on the terminal, which a message must not tear.
+    live: Mutex<LiveLines>,
 }
 
 impl Printer {
@@ -118,7 +121,7 @@ impl Printer {
                 terminal,
                 stdout: Mutex::new(stdout),
                 stderr: Mutex::new(stderr),
-                bars: Mutex::new(None),
+                live: Mutex::default(),
             }),
         }
     }
@@ -146,15 +149,15 @@ impl Printer {
     pub(crate) fn report(&self, report: Report, line: &str) {
         let line = format!("{line}\n");
         let _ = match report {
-            Report::Stdout => self.around_bars(|| write_to(&self.inner.stdout, line.as_bytes())),
-            Report::Stderr => self.around_bars(|| write_to(&self.inner.stderr, line.as_bytes())),
+            Report::Stdout => self.around_live(|| write_to(&self.inner.stdout, line.as_bytes())),
+            Report::Stderr => self.around_live(|| write_to(&self.inner.stderr, line.as_bytes())),
             Report::Nowhere => Ok(()),
         };
     }
 
     /// Writes text that belongs to an error, such as a command's usage.
     pub(crate) fn explain(&self, text: &str) {
-        let _ = self.around_bars(|| write_to(&self.inner.stderr, text.as_bytes()));
+        let _ = self.around_live(|| write_to(&self.inner.stderr, text.as_bytes()));
     }
 
     /// Writes a message in the form of skopeo's log lines.
@@ -177,7 +180,7 @@ impl Printer {
                 quoted_if_needed(&message)
             )
         };
-        let _ = self.around_bars(|| write_to(&self.inner.stderr, line.as_bytes()));
+        let _ = self.around_live(|| write_to(&self.inner.stderr, line.as_bytes()));
     }
 
     /// Whether `report` ends on a terminal.
@@ -189,28 +192,38 @@ impl Printer {
         }
     }
 
-    /// Progress bars on standard error, if that is a terminal.
-    pub(crate) fn bars(&self) -> Option<MultiProgress> {
-        if !self.inner.stderr_is_terminal || !self.inner.terminal.moves {
-            return None;
-        }
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        *self.inner.bars.lock().unwrap_or_else(PoisonError::into_inner) = Some(bars.clone());
-        Some(bars)
+    /// How many columns lines have that are written over on standard error; none if it is no terminal that can do that.
+    pub(crate) fn live_columns(&self) -> Option<usize> {
+        let able = self.inner.stderr_is_terminal && self.inner.terminal.moves;
+        able.then(|| (self.inner.terminal.size)().columns)
     }
 
-    /// Leaves the bars on the terminal as they are and draws them no more.
-    pub(crate) fn forget_bars(&self) {
-        *self.inner.bars.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Replaces the lines that are written over, on a terminal that [can do that](Self::live_columns), and leaves `lasting`
+    /// above them.
+    pub(crate) fn live(&self, lasting: Option<&str>, lines: Vec<String>) {
+        let lasting = lasting.map(|line| format!("{line}\n")).unwrap_or_default();
+        let mut live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = (self.inner.terminal.size)();
+        let erased = live.erase(size);
+        live.set(lines);
+        let text = format!("{erased}{lasting}{}", live.draw(size));
+        if !text.is_empty() {
+            let _ = write_to(&self.inner.stderr, text.as_bytes());
+        }
     }
 
-    /// Runs `write` while the bars are off the terminal.
-    fn around_bars<T>(&self, write: impl FnOnce() -> T) -> T {
-        let bars = self.inner.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        match bars.as_ref() {
-            Some(bars) => bars.suspend(write),
-            None => write(),
+    /// Runs `write` while the lines that are written over are off the terminal.
+    fn around_live<T>(&self, write: impl FnOnce() -> T) -> T {
+        let mut live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = (self.inner.terminal.size)();
+        let erased = live.erase(size);
+        if erased.is_empty() {
+            return write();
         }
+        let _ = write_to(&self.inner.stderr, erased.as_bytes());
+        let written = write();
+        let _ = write_to(&self.inner.stderr, live.draw(size).as_bytes());
+        written
     }
 }
 
@@ -260,6 +273,15 @@ fn printable(text: &str) -> String {
 pub(crate) mod testing {
     use super::*;
 
+    /// A terminal that can do everything.
+    fn terminal() -> Terminal {
+        Terminal {
+            colours: true,
+            moves: true,
+            size: || Size { columns: 80, rows: 24 },
+        }
+    }
+
     /// What was written to one stream.
     #[derive(Clone, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
@@ -298,10 +320,7 @@ pub(crate) mod testing {
             let printer = Printer::new(
                 (Box::new(stdout.clone()), stdout_is_terminal),
                 (Box::new(stderr.clone()), stderr_is_terminal),
-                Terminal {
-                    colours: true,
-                    moves: true,
-                },
+                terminal(),
             );
             Self {
                 stdout,
@@ -335,14 +354,10 @@ pub(crate) mod testing {
                 Ok(())
             }
         }
-        let terminal = Terminal {
-            colours: true,
-            moves: true,
-        };
         Printer::new(
             (Box::new(Failing(kind)), false),
             (Box::new(Failing(kind)), false),
-            terminal,
+            terminal(),
         )
     }
 }
@@ -383,6 +398,19 @@ mod tests {
             captured.stderr(),
             "\x1b[31mFATA\x1b[0m[0000] no \\u{1b}[2J such\nimage\n"
         );
+    }
+
+    #[test]
+    fn what_is_printed_stands_above_the_live_lines() {
+        let captured = Captured::new(true, true);
+        let printer = captured.printer();
+        let erased = "\x1b[1A\r\x1b[J";
+        printer.live(None, vec!["a bar".to_owned()]);
+        printer.report(Report::Stderr, "a report");
+        printer.live(Some("a bar's end"), vec![]);
+        printer.report(Report::Stderr, "another");
+        let expected = format!("a bar\n{erased}a report\na bar\n{erased}a bar's end\nanother\n");
+        assert_eq!(captured.stderr(), expected);
     }
 
     #[test]

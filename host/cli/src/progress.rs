@@ -1,21 +1,19 @@
 //! What a copy reports while it runs: skopeo's lines, and bars on a terminal.
 
+mod bars;
 mod json;
 
-use std::collections::HashMap;
+use std::time::Duration;
 
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
-use longshore_copy::{BlobKind, CopyReport, Event, Events, SkipReason};
-use longshore_types::Digest;
+use indicatif::HumanBytes;
+use longshore_copy::{BlobKind, CopyReport, Event, Events};
+use tokio::time::{MissedTickBehavior, interval};
 
+use self::bars::Bars;
 use crate::printer::{Printer, Report};
 
-/// Length of a bar's name: "Copying blob " and twelve digits of a digest.
-const NAME_LENGTH: usize = 25;
-/// A bar in motion, in bytes of the source.
-const MOVING: &str = "{prefix} [{bar:38}] {bytes} / {total_bytes} | {bytes_per_sec}, {eta} left";
-/// A bar that stands still.
-const ENDED: &str = "{prefix} {msg}";
+/// Time between two pictures of the bars.
+const PICTURE: Duration = Duration::from_millis(100);
 
 /// How progress is shown (`--progress`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -33,23 +31,18 @@ pub(crate) struct Progress<'a> {
     report: Report,
     style: Style,
     bars: Option<Bars>,
-    /// Whether there were bars: then the end is told below them.
-    had_bars: bool,
 }
 
 impl<'a> Progress<'a> {
     /// Prints lines to `report`, and on standard error either JSON or, if that is a terminal and anything is wanted at all,
     /// bars.
     pub(crate) fn new(printer: &'a Printer, report: Report, style: Style) -> Self {
-        let wanted = report != Report::Nowhere && style == Style::Auto;
-        let bars = wanted.then(|| printer.bars()).flatten().map(Bars::new);
-        let had_bars = bars.is_some();
+        let wanted = report != Report::Nowhere && style == Style::Auto && printer.live_columns().is_some();
         Self {
             printer,
             report,
             style,
-            bars,
-            had_bars,
+            bars: wanted.then(Bars::default),
         }
     }
 
@@ -69,10 +62,18 @@ impl<'a> Progress<'a> {
     ///
     /// Says whether there were bars.
     pub(crate) async fn follow(mut self, mut events: Events) -> bool {
-        while let Some(event) = events.next().await {
-            self.show(&event);
+        let mut pictures = interval(PICTURE);
+        pictures.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => self.show(&event),
+                    None => return self.bars.is_some(),
+                },
+                // Also when nothing comes: that is what rate and time left tell then.
+                _ = pictures.tick(), if self.bars.is_some() => self.draw(None),
+            }
         }
-        self.had_bars
     }
 
     /// Prints one event.
@@ -80,19 +81,8 @@ impl<'a> Progress<'a> {
         if let (Style::Json, Some(line)) = (self.style, json::line(event)) {
             self.printer.explain(&(line + "\n"));
         }
-        if let Some(bars) = &mut self.bars {
-            bars.show(event);
-        }
-        // The bars are finished; what follows stands below them.
-        if matches!(
-            event,
-            Event::WritingManifest | Event::StoringSignatures | Event::AlreadyPresent
-        ) {
-            self.end_bars();
-        }
-        // The next image of a list has bars of its own.
-        if matches!(event, Event::CopyingImage { .. }) && self.bars.is_none() && self.had_bars {
-            self.bars = self.printer.bars().map(Bars::new);
+        if let Some(last) = self.bars.as_mut().and_then(|bars| bars.take(event)) {
+            self.draw(Some(&last));
         }
         if let Some(line) = line(event)
             && !self.is_shown_as_bar(event)
@@ -107,16 +97,20 @@ impl<'a> Progress<'a> {
         matches!(event, Event::BlobStarted { .. }) && self.bars.is_some() && self.printer.is_terminal(self.report)
     }
 
-    fn end_bars(&mut self) {
-        if self.bars.take().is_some() {
-            self.printer.forget_bars();
+    /// Draws the bars, below a line that stays.
+    fn draw(&self, lasting: Option<&str>) {
+        if let (Some(bars), Some(columns)) = (&self.bars, self.printer.live_columns()) {
+            self.printer.live(lasting, bars.lines(columns));
         }
     }
 }
 
 impl Drop for Progress<'_> {
+    /// What was on its way when the copy ended, ended without success.
     fn drop(&mut self) {
-        self.end_bars();
+        if self.bars.is_some() {
+            self.printer.live(None, Vec::new());
+        }
     }
 }
 
@@ -159,72 +153,11 @@ fn verb(kind: BlobKind) -> &'static str {
     }
 }
 
-/// A bar's name, of the same length for layers and config.
-fn name(kind: BlobKind, digest: &Digest) -> String {
-    let name = format!("{} {}", verb(kind), digest.hex());
-    name.chars().take(NAME_LENGTH).collect()
-}
-
-/// The bars of the blobs of one copy.
-struct Bars {
-    all: MultiProgress,
-    of_blob: HashMap<usize, ProgressBar>,
-}
-
-impl Bars {
-    fn new(all: MultiProgress) -> Self {
-        Self {
-            all,
-            of_blob: HashMap::new(),
-        }
-    }
-
-    fn show(&mut self, event: &Event) {
-        match event {
-            Event::BlobStarted {
-                blob,
-                kind,
-                digest,
-                size,
-            } => {
-                let bar = self.all.add(ProgressBar::new(*size));
-                bar.set_style(style(MOVING).progress_chars("=>-"));
-                bar.set_prefix(name(*kind, digest));
-                self.of_blob.insert(*blob, bar);
-            }
-            Event::BlobProgress { blob, bytes } => {
-                if let Some(bar) = self.of_blob.get(blob) {
-                    bar.set_position(*bytes);
-                }
-            }
-            Event::BlobDone { blob, .. } => self.end(*blob, "done"),
-            Event::BlobSkipped { blob, reason } => self.end(
-                *blob,
-                match reason {
-                    SkipReason::AlreadyExists => "skipped: already exists",
-                    SkipReason::Mounted => "skipped: mounted from another repository",
-                    SkipReason::Foreign => "skipped: foreign layer",
-                },
-            ),
-            _ => {}
-        }
-    }
-
-    fn end(&mut self, blob: usize, outcome: &'static str) {
-        if let Some(bar) = self.of_blob.remove(&blob) {
-            bar.set_style(style(ENDED));
-            bar.finish_with_message(outcome);
-        }
-    }
-}
-
-/// A style from one of the templates above, which a test checks.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
 #[cfg(test)]
 mod tests {
+    use longshore_copy::SkipReason;
+    use longshore_types::Digest;
+
     use super::*;
     use crate::printer::testing::Captured;
 
@@ -297,24 +230,5 @@ mod tests {
         assert_eq!(shown(Report::Stdout, true, true).0, without_blobs);
         assert_eq!(shown(Report::Stdout, false, true).0, all_lines());
         assert_eq!(shown(Report::Stdout, true, false).0, all_lines());
-    }
-
-    #[test]
-    fn names_are_cut_to_one_length() {
-        assert_eq!(
-            name(BlobKind::Layer, &digest(1)),
-            format!("Copying blob {}", &digest(1).hex()[..12])
-        );
-        assert_eq!(
-            name(BlobKind::Config, &digest(1)),
-            format!("Copying config {}", &digest(1).hex()[..10])
-        );
-    }
-
-    #[test]
-    fn templates_parse() {
-        for template in [MOVING, ENDED] {
-            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 5] = [
+const PEERS: [Package; 6] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -30,6 +30,10 @@ const PEERS: [Package; 5] = [
     Package {
         name: "strace",
         brings: "strace",
+    },
+    Package {
+        name: "tmux",
+        brings: "tmux",
     },
 ];
 

@@ -11,6 +11,7 @@ mod layer;
 mod registry;
 mod scratch;
 mod store;
+mod terminal;
 
 pub use check::{Checked, check_dir, check_image, check_layout, check_repository};
 pub use command::{Finished, Tool, longshore, peer, test_guest};
@@ -20,6 +21,7 @@ pub use layer::{Layer, Packing};
 pub use registry::{Auth, Authority, Builder, Fault, Gate, KeyPairPem, Locations, Request, TestRegistry, When};
 pub use scratch::Scratch;
 pub use store::{entries, files_below};
+pub use terminal::Terminal;
 
 use sha2::{Digest as _, Sha256};
 

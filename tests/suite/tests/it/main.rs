@@ -26,4 +26,5 @@ mod refusals;
 mod retries;
 mod schema1;
 mod shapes;
+mod terminal;
 mod tls;
