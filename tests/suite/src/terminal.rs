@@ -60,7 +60,11 @@ impl Terminal {
     /// at its end. A line that goes on in the next row is one line.
     #[must_use]
     pub fn screen(&self) -> String {
-        let shown = self.tmux(&["capture-pane", "-p", "-J", "-S", "-"]).run().success().stdout();
+        let shown = self
+            .tmux(&["capture-pane", "-p", "-J", "-S", "-"])
+            .run()
+            .success()
+            .stdout();
         let lines: Vec<&str> = shown.trim_end().lines().map(str::trim_end).collect();
         lines.join("\n")
     }
