@@ -49,7 +49,8 @@ impl Settings {
             None => PolicyChoice::Search,
         };
         let temporary_folder = global.tmpdir.and_then(access::path);
-        let environment = Environment::of_process();
+        let registries_d = global.registries_d.and_then(access::path);
+        let environment = Environment::of_process().with_registries_d(registries_d);
         let plugins = plugins::host(global.plugins, &environment, global.no_sync)?;
         let fallback = Fallback {
             tls_verify: global.tls_verify,

@@ -40,7 +40,7 @@ pub const VARIABLES: [VariableDoc; 10] = [
     ),
     doc(
         XDG_CONFIG_HOME,
-        "folder of containers/auth.json, containers/certs.d and containers/policy.json instead of ~/.config",
+        "folder of containers/auth.json, containers/certs.d, containers/policy.json and containers/registries.d instead of ~/.config",
     ),
     doc(
         XDG_DATA_HOME,
@@ -66,6 +66,7 @@ pub struct Environment {
     variables: BTreeMap<&'static str, OsString>,
     user_id: u32,
     system_root: PathBuf,
+    registries_d: Option<PathBuf>,
 }
 
 impl Environment {
@@ -76,6 +77,7 @@ impl Environment {
             variables: VARIABLES.iter().filter_map(|variable| read(variable.name)).collect(),
             user_id: user_id(),
             system_root: PathBuf::from("/"),
+            registries_d: None,
         }
     }
 
@@ -86,6 +88,7 @@ impl Environment {
             variables: BTreeMap::new(),
             user_id: 1000,
             system_root: system_root.into(),
+            registries_d: None,
         }
     }
 
@@ -102,6 +105,15 @@ impl Environment {
     #[must_use]
     pub fn with_user_id(self, user_id: u32) -> Self {
         Self { user_id, ..self }
+    }
+
+    /// The same with a folder that replaces the search for `registries.d` (G-05), if one is given.
+    #[must_use]
+    pub fn with_registries_d(self, folder: Option<PathBuf>) -> Self {
+        Self {
+            registries_d: folder,
+            ..self
+        }
     }
 
     /// The credentials file that replaces the search for one (AF-01).
@@ -194,6 +206,25 @@ impl Environment {
                 .map(|data| data.join("containers/cache")),
         };
         folder.map(|folder| folder.join("longshore-blob-info-v1.sqlite"))
+    }
+
+    /// The folder with files about where signatures of images in registries are kept: the user's own if there is one,
+    /// else the system's, unless one is given (RD-01). It need not exist.
+    pub fn registries_d_folder(&self) -> PathBuf {
+        let own = self.config_home().map(|config| config.join("containers/registries.d"));
+        let own = self
+            .registries_d
+            .clone()
+            .or_else(|| own.filter(|folder| folder.is_dir()));
+        own.unwrap_or_else(|| self.system_path("/etc/containers/registries.d"))
+    }
+
+    /// The folder that holds signatures of images in registries where nothing else is configured (RD-06).
+    pub fn lookaside_folder(&self) -> Option<PathBuf> {
+        if self.user_id == 0 {
+            return Some(self.system_path("/var/lib/containers/sigstore"));
+        }
+        self.home_path(".local/share/containers/sigstore")
     }
 
     /// The folder for small temporary files.

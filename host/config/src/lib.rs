@@ -7,8 +7,10 @@ mod auth;
 mod certificates;
 mod environment;
 mod policy;
+mod registries_d;
 
 pub use auth::{AuthError, AuthStore, Credentials, HelperError};
 pub use certificates::{CertificateError, CertificateFiles, ClientCertificate, PemFile};
 pub use environment::{Environment, VARIABLES, VariableDoc};
 pub use policy::{Policy, PolicyError, PolicySection, Requirement, RequirementCheck};
+pub use registries_d::{SignatureStorage, SignatureStorageError, StorageUse};

@@ -3,6 +3,7 @@
 mod certificates;
 mod destination;
 mod location;
+mod lookaside;
 mod reference;
 mod source;
 mod stream;
@@ -80,7 +81,8 @@ impl Transport for DockerTransport {
     async fn parse(&self, text: &str, purpose: Purpose, access: &Access) -> Result<Box<dyn Location>, TransportError> {
         let target = Target::parse(text, purpose)?;
         let client = self.client(target.reference(), access).await?;
-        Ok(Box::new(DockerLocation::new(client, target)))
+        let environment = Arc::clone(&self.environment);
+        Ok(Box::new(DockerLocation::new(client, target, environment)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Blobs that lie elsewhere, at the URLs of a descriptor (OP-03).
 
+use bytes::Bytes;
 use longshore_types::Digest;
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
@@ -49,6 +50,27 @@ impl Client {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         Some(url)
+    }
+
+    /// A small document of another server than the registry, at most `limit` bytes, asked for without credentials of
+    /// ours; none if the server has none there.
+    pub async fn external_document(&self, url: &Url, limit: usize) -> Result<Option<Bytes>, RegistryError> {
+        let read = async {
+            let http = self.outside_http().await?;
+            let reply = self
+                .send_once_by(http, Request::new(Method::GET, url.clone()), 1)
+                .await?;
+            match reply.status() {
+                StatusCode::OK => reply.body(limit).await.map(Some),
+                StatusCode::NOT_FOUND => Ok(None),
+                status => {
+                    let text = format!("the server answered {status}");
+                    Err(Fault::new(Problem::Network(text), reply.line()))
+                }
+            }
+        };
+        let read = read.await;
+        read.map_err(|fault: Fault| fault.during(Subject::Other, format!("fetching {}", shown(url))))
     }
 
     async fn get_external(&self, url: Url) -> Result<Reply, Fault> {

@@ -24,6 +24,7 @@ impl Scratch {
             folder: TempDir::new().context("cannot make a temporary folder")?,
         };
         scratch.write_policy(r#"{"default":[{"type":"insecureAcceptAnything"}]}"#)?;
+        scratch.write_lookaside(&format!("file://{}", scratch.path("lookaside").display()))?;
         Ok(scratch)
     }
 
@@ -36,6 +37,18 @@ impl Scratch {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let file = folder.join("policy.json");
         fs::write(&file, policy).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Sets the base URL of the signatures of images in registries, which is the folder `lookaside` at first.
+    ///
+    /// # Errors
+    /// Any failed write.
+    pub fn write_lookaside(&self, base: &str) -> Result<()> {
+        let folder = self.path("home/.config/containers/registries.d");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let file = folder.join("default.yaml");
+        let text = format!("default-docker:\n  lookaside: {base}\n");
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// A path below the folder.

@@ -47,6 +47,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) tmpdir: Option<OsString>,
 
+    /// Directory with files about where signatures are kept, instead of the usual ones
+    #[arg(long = "registries.d", global = true, value_name = "DIR")]
+    pub(crate) registries_d: Option<OsString>,
+
     /// Put PREFIX before the program's name in the User-Agent that registries see
     #[arg(long, global = true, value_name = "PREFIX")]
     pub(crate) user_agent_prefix: Option<String>,

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
@@ -11,10 +10,17 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::failed;
+use super::lookaside::Lookaside;
 use super::stream::upload_channel;
 use crate::destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
 use crate::error::TransportError;
 use crate::transport::Identity;
+
+/// Why signatures cannot be stored.
+const NO_STORAGE: &str = "X-Registry-Supports-Signatures extension not supported, and lookaside is not configured";
+
+/// The first byte of a signature in another form than simple signing (BL-01).
+const NAMED_FORMAT: u8 = 0;
 
 /// An image to be in a registry. It becomes visible with its manifest; there is nothing left to commit.
 pub(super) struct DockerDestination {
@@ -25,6 +31,10 @@ pub(super) struct DockerDestination {
     key: Option<String>,
     /// Another repository of the registry that the image comes from.
     mount_from: Option<String>,
+    /// Where its signatures go.
+    lookaside: Option<Lookaside>,
+    /// The digest of the manifest that was written.
+    written: StdMutex<Option<Digest>>,
     underway: Underway,
 }
 
@@ -60,6 +70,7 @@ impl DockerDestination {
         identity: Identity,
         key: Option<String>,
         mount_from: Option<String>,
+        lookaside: Option<Lookaside>,
     ) -> Self {
         let types = [
             media_type::OCI_MANIFEST,
@@ -69,13 +80,13 @@ impl DockerDestination {
             media_type::DOCKER_V1_SIGNED,
             media_type::DOCKER_V1,
         ];
+        let signatures = lookaside.is_some().then_some("signatures");
+        let abilities = ["lists", "foreign-layers"].into_iter().chain(signatures);
         let traits = DestinationTraits {
             manifest_types: types.map(str::to_owned).to_vec(),
             layer_compression: LayerWish::Compress,
-            abilities: BTreeSet::from(["lists", "foreign-layers"].map(str::to_owned)),
-            signatures_refused: Some(
-                "X-Registry-Supports-Signatures extension not supported, and lookaside is not configured".into(),
-            ),
+            abilities: abilities.map(str::to_owned).collect(),
+            signatures_refused: Some(NO_STORAGE.to_owned()),
         };
         Self {
             repository,
@@ -83,6 +94,8 @@ impl DockerDestination {
             traits,
             key,
             mount_from,
+            lookaside,
+            written: StdMutex::default(),
             underway: Underway::new(),
         }
     }
@@ -179,11 +192,32 @@ impl ImageDestination for DockerDestination {
             .repository
             .put_manifest(&key, Bytes::from_owner(manifest.shared_bytes()), manifest.media_type())
             .await;
-        put.map_err(failed)
+        put.map_err(failed)?;
+        if instance.is_none() {
+            let named = self.key.as_deref().and_then(|key| Digest::parse(key).ok());
+            let digest = named.unwrap_or_else(|| manifest.digest(Algorithm::Sha256));
+            *self.written.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        }
+        Ok(())
     }
 
-    async fn put_signatures(&self, _signatures: &[Vec<u8>], _instance: Option<&Digest>) -> Result<(), TransportError> {
-        Err(TransportError::unsupported(super::NAME, "signatures"))
+    async fn put_signatures(&self, signatures: &[Vec<u8>], instance: Option<&Digest>) -> Result<(), TransportError> {
+        if signatures
+            .iter()
+            .any(|signature| signature.first() == Some(&NAMED_FORMAT))
+        {
+            let text = "writing sigstore attachments is disabled by configuration";
+            return Err(TransportError::new(ErrorKind::Unsupported, text));
+        }
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (&self.lookaside, instance.cloned().or(written)) {
+            (Some(lookaside), Some(digest)) => lookaside.write(&digest, signatures).await,
+            (None, _) => Err(TransportError::new(ErrorKind::Unsupported, NO_STORAGE)),
+            (_, None) => {
+                let text = "Unknown manifest digest, can't add signatures";
+                Err(TransportError::new(ErrorKind::Other, text))
+            }
+        }
     }
 
     async fn commit(self: Box<Self>, _top: &RawManifest) -> Result<(), TransportError> {

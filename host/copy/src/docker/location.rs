@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use longshore_config::{Environment, StorageUse};
 use longshore_registry::{Access, Client, Repository};
 use longshore_types::{Algorithm, Digest, ErrorKind, RawManifest, media_type};
 
 use super::destination::DockerDestination;
+use super::lookaside::Lookaside;
 use super::reference::Target;
 use super::source::DockerSource;
 use super::{NAME, failed};
@@ -15,11 +19,20 @@ use crate::transport::{Identity, Location};
 pub(super) struct DockerLocation {
     client: Client,
     target: Target,
+    environment: Arc<Environment>,
 }
 
 impl DockerLocation {
-    pub(super) fn new(client: Client, target: Target) -> Self {
-        Self { client, target }
+    pub(super) fn new(client: Client, target: Target, environment: Arc<Environment>) -> Self {
+        Self {
+            client,
+            target,
+            environment,
+        }
+    }
+
+    fn lookaside(&self, purpose: StorageUse) -> Result<Option<Lookaside>, TransportError> {
+        Lookaside::find(self.target.reference(), purpose, &self.environment)
     }
 
     fn repository(&self, access: Access) -> Repository {
@@ -87,6 +100,7 @@ impl Location for DockerLocation {
             self.repository(Access::Read),
             self.identity(),
             key,
+            self.lookaside(StorageUse::Read)?,
         )))
     }
 
@@ -100,6 +114,7 @@ impl Location for DockerLocation {
             self.identity(),
             self.target.key(),
             mount_from,
+            self.lookaside(StorageUse::Write)?,
         )))
     }
 
@@ -108,9 +123,14 @@ impl Location for DockerLocation {
             .target
             .key()
             .ok_or_else(|| TransportError::unsupported(NAME, "deleting a whole repository"))?;
+        let lookaside = self.lookaside(StorageUse::Write)?;
         let repository = self.repository(Access::Delete);
         let digest = self.digest(&repository, &key).await?;
-        repository.delete_manifest(&digest).await.map_err(failed)
+        repository.delete_manifest(&digest).await.map_err(failed)?;
+        match lookaside {
+            Some(lookaside) => lookaside.remove(&digest).await,
+            None => Ok(()),
+        }
     }
 
     async fn list(self: Box<Self>) -> Result<Vec<String>, TransportError> {

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use longshore_registry::{Problem, RegistryError, Repository};
-use longshore_types::{BlobInfo, Digest, ErrorKind, RawManifest};
+use longshore_types::{Algorithm, BlobInfo, Digest, ErrorKind, RawManifest};
+use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::failed;
 use super::location::manifest;
+use super::lookaside::Lookaside;
 use super::stream::ChannelSource;
 use crate::error::TransportError;
 use crate::source::{Body, ImageSource, RepositoryTags};
@@ -15,18 +17,23 @@ pub(super) struct DockerSource {
     repository: Repository,
     identity: Identity,
     key: String,
+    lookaside: Option<Lookaside>,
+    /// The digest of what the key names, once it was read.
+    top: OnceCell<Digest>,
     /// Ends the downloads when the source goes.
     _open: DropGuard,
     closed: CancellationToken,
 }
 
 impl DockerSource {
-    pub(super) fn new(repository: Repository, identity: Identity, key: String) -> Self {
+    pub(super) fn new(repository: Repository, identity: Identity, key: String, lookaside: Option<Lookaside>) -> Self {
         let closed = CancellationToken::new();
         Self {
             repository,
             identity,
             key,
+            lookaside,
+            top: OnceCell::new(),
             _open: closed.clone().drop_guard(),
             closed,
         }
@@ -42,14 +49,17 @@ impl ImageSource for DockerSource {
     async fn manifest(&self, instance: Option<&Digest>) -> Result<RawManifest, TransportError> {
         let key = instance.map_or_else(|| self.key.clone(), Digest::to_string);
         let manifest = manifest(self.repository.manifest(&key).await.map_err(failed)?)?;
-        match Digest::parse(&key) {
-            Ok(named) if manifest.digest(named.algorithm()) != named => {
-                let found = manifest.digest(named.algorithm());
-                let text = format!("Digest did not match, expected {named}, got {found}");
-                Err(TransportError::new(ErrorKind::InvalidData, text))
-            }
-            _ => Ok(manifest),
+        let named = Digest::parse(&key).ok();
+        let digest = manifest.digest(named.as_ref().map_or(Algorithm::Sha256, Digest::algorithm));
+        if let Some(named) = named.filter(|named| *named != digest) {
+            let text = format!("Digest did not match, expected {named}, got {digest}");
+            return Err(TransportError::new(ErrorKind::InvalidData, text));
         }
+        if instance.is_none() {
+            // A tag that was moved meanwhile changes nothing: the first answer is what is copied.
+            let _ = self.top.set(digest);
+        }
+        Ok(manifest)
     }
 
     async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError> {
@@ -84,9 +94,16 @@ impl ImageSource for DockerSource {
         }
     }
 
-    /// Registries keep signatures beside images (lookaside, attachments); those are not read yet.
-    async fn signatures(&self, _instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {
-        Ok(Vec::new())
+    /// Those of the lookaside storage.
+    async fn signatures(&self, instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {
+        let Some(lookaside) = &self.lookaside else {
+            return Ok(Vec::new());
+        };
+        let digest = match (instance, self.top.get()) {
+            (Some(digest), _) | (None, Some(digest)) => digest.clone(),
+            (None, None) => self.manifest(None).await?.digest(Algorithm::Sha256),
+        };
+        lookaside.read(self.repository.client(), &digest).await
     }
 
     async fn repository_tags(&self) -> Result<Option<RepositoryTags>, TransportError> {

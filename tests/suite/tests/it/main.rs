@@ -18,6 +18,7 @@ mod faults;
 mod fuzz_corpus;
 mod guests;
 mod library;
+mod lookaside;
 mod native;
 mod peers_skopeo;
 mod peers_umoci;
