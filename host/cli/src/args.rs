@@ -8,6 +8,7 @@ mod global;
 mod instances;
 mod platform;
 mod retry;
+mod signing;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -27,9 +28,12 @@ pub(crate) use global::{GlobalArgs, PluginChoice};
 pub(crate) use instances::InstanceArgs;
 pub(crate) use platform::PlatformArgs;
 pub(crate) use retry::RetryArgs;
+pub(crate) use signing::SigningArgs;
 pub(crate) use usage::UsageError;
 
-use crate::commands::{copy, delete, generate, inspect, layers, list_tags, manifest_digest, plugin};
+use crate::commands::{
+    copy, delete, generate, inspect, layers, list_tags, manifest_digest, plugin, standalone_sign, standalone_verify,
+};
 
 /// The program's own name.
 pub(crate) const PROGRAM: &str = "longshore";
@@ -72,6 +76,8 @@ impl Command {
             Self::Layers(args) => &mut args.plugins,
             Self::ListTags(args) => &mut args.plugins,
             Self::ManifestDigest(args) => &mut args.plugins,
+            Self::StandaloneSign(args) => &mut args.plugins,
+            Self::StandaloneVerify(args) => &mut args.plugins,
             Self::Plugin(args) => return args.take_plugins(),
             Self::Completion(_) | Self::Man(_) => return PluginChoice::default(),
         })
@@ -97,6 +103,8 @@ pub(crate) enum Command {
     ListTags(Box<list_tags::ListTagsArgs>),
     ManifestDigest(manifest_digest::ManifestDigestArgs),
     Plugin(plugin::PluginArgs),
+    StandaloneSign(standalone_sign::StandaloneSignArgs),
+    StandaloneVerify(standalone_verify::StandaloneVerifyArgs),
     #[command(hide = true)]
     Completion(generate::CompletionArgs),
     #[command(hide = true)]

@@ -3,8 +3,11 @@
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod generate;
+mod input;
 pub(crate) mod inspect;
 pub(crate) mod layers;
 pub(crate) mod list_tags;
 pub(crate) mod manifest_digest;
 pub(crate) mod plugin;
+pub(crate) mod standalone_sign;
+pub(crate) mod standalone_verify;

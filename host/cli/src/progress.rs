@@ -133,6 +133,11 @@ fn line(event: &Event) -> Option<String> {
         Event::CheckingSignatureSupport => "Checking if image destination supports signatures".to_owned(),
         Event::BlobStarted { kind, digest, .. } => format!("{} {digest}", verb(*kind)),
         Event::WritingManifest => "Writing manifest to image destination".to_owned(),
+        Event::CreatingSignature { number: None, message } => format!("Creating signature: {message}"),
+        Event::CreatingSignature {
+            number: Some(number),
+            message,
+        } => format!("Creating signature {number}: {message}"),
         Event::StoringSignatures => "Storing signatures".to_owned(),
         Event::AlreadyPresent => "Skipping: image already present at destination".to_owned(),
         Event::ListSignatures => "Getting image list signatures".to_owned(),

@@ -71,6 +71,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
         Command::ManifestDigest(args) => return commands::manifest_digest::run(args, printer),
         Command::Completion(args) => return commands::generate::completion(args, printer),
         Command::Man(args) => return commands::generate::man(args),
+        Command::StandaloneSign(args) => return commands::standalone_sign::run(args),
         _ => {}
     }
     let timeout = global.command_timeout.filter(|timeout| !timeout.is_zero());
@@ -127,6 +128,12 @@ async fn carry_out_with_plugins(
         Command::ManifestDigest(args) => commands::manifest_digest::run(&args, printer),
         Command::Completion(args) => commands::generate::completion(&args, printer),
         Command::Man(args) => commands::generate::man(&args),
+        Command::StandaloneSign(args) => commands::standalone_sign::run(&args),
+        Command::StandaloneVerify(args) => {
+            signals
+                .unless_stopped(commands::standalone_verify::run(args, settings, printer))
+                .await
+        }
     };
     tokio::select! {
         () = settings.plugins.settled() => result,

@@ -214,6 +214,13 @@ pub enum CopyError {
         reason: String,
     },
 
+    /// No signature could be made (SN-02, SN-04).
+    #[error("Can not sign: {reason}")]
+    Sign {
+        /// Why not.
+        reason: String,
+    },
+
     /// The destination reference names another digest than the source has (P-05).
     #[error("Digest of source image's manifest would not match destination reference")]
     DestinationDigest,
@@ -345,6 +352,7 @@ impl CopyError {
             Self::PolicyFile(error) => error.kind(),
             Self::Rejected(_) | Self::Policy { .. } => ErrorKind::AccessDenied,
             Self::Signatures { .. }
+            | Self::Sign { .. }
             | Self::Unmodifiable { .. }
             | Self::UnmodifiableList { .. }
             | Self::EmbeddedReference { .. }

@@ -68,6 +68,13 @@ pub enum Event {
     AlreadyPresent,
     /// CO-05, "Writing manifest to image destination"; once, also if several types are tried.
     WritingManifest,
+    /// CO-06, "Creating signature: MESSAGE".
+    CreatingSignature {
+        /// Which of several, from 1; none for the only one.
+        number: Option<usize>,
+        /// What the signer says about itself.
+        message: String,
+    },
     /// CO-07, "Storing signatures"; only if there are signatures.
     StoringSignatures,
 }

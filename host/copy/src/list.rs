@@ -18,6 +18,7 @@ use crate::open::{AcceptedImage, OpenedSource};
 use crate::options::{CopyReport, Instances, Options};
 use crate::policy::SignaturePolicy;
 use crate::reuse::claimed;
+use crate::signing::Signing;
 use crate::single::{self, Placed};
 use crate::source::ImageSource;
 
@@ -148,6 +149,8 @@ impl ListCopy<'_> {
     async fn store(&self) -> Result<(RawManifest, CopyReport), CopyError> {
         self.check_destination()?;
         let keeps_signatures = self.check_signatures()?;
+        let signing = Signing::new(self.work, self.destination);
+        signing.check()?;
         let unmodifiable = if keeps_signatures {
             Some(single::WOULD_INVALIDATE)
         } else {
@@ -199,9 +202,15 @@ impl ListCopy<'_> {
             }
         }
         let written = self.write(&candidates, &edited, &zstd).await?;
-        if keeps_signatures {
+        if keeps_signatures || signing.is_wanted() {
+            let mut signatures = if keeps_signatures {
+                self.list.signatures.clone()
+            } else {
+                Vec::new()
+            };
+            signatures.extend(self.step(signing.sign(&written)).await??);
             self.work.reporter.send(Event::StoringListSignatures);
-            let stored = self.step(self.destination.put_signatures(&self.list.signatures, None));
+            let stored = self.step(self.destination.put_signatures(&signatures, None));
             let stored = stored.await?;
             stored.map_err(|error| self.on_destination("storing list signatures", error))?;
         }

@@ -1,9 +1,11 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use longshore_blob::LayerWish;
-use longshore_types::{Digest, ImageFormat, Platform, PlatformWish};
+use longshore_types::{Digest, ImageFormat, Platform, PlatformWish, Reference};
 
 use crate::compression::CompressionOptions;
+use crate::signing::Signer;
 
 /// Layers in flight at a time if nobody says otherwise (PI-01).
 pub const DEFAULT_PARALLEL: NonZeroUsize = NonZeroUsize::new(6).unwrap();
@@ -34,6 +36,10 @@ pub struct Options {
     pub format: Option<ImageFormat>,
     /// Leave the source's signatures behind (CP-11).
     pub remove_signatures: bool,
+    /// Who signs what is written, the list of several images included (SN-03).
+    pub signers: Vec<Arc<dyn Signer>>,
+    /// The name that is signed; none: that of the destination (CP-17).
+    pub sign_identity: Option<Reference>,
     /// Fail rather than change a byte of the manifest (CP-10).
     pub preserve_digests: bool,
     /// Layers in flight at a time (CP-21).
@@ -51,6 +57,8 @@ impl Default for Options {
             instances: Instances::System,
             format: None,
             remove_signatures: false,
+            signers: Vec::new(),
+            sign_identity: None,
             preserve_digests: false,
             parallel: DEFAULT_PARALLEL,
             layers: None,

@@ -15,6 +15,7 @@ use crate::open::AcceptedImage;
 use crate::options::{CopyReport, Options};
 use crate::reuse::claimed;
 use crate::schema_one::Rendered;
+use crate::signing::Signing;
 
 /// How long a failed copy waits for its destination to clean up.
 const SETTLE_GRACE: Duration = Duration::from_secs(5);
@@ -72,6 +73,7 @@ pub(crate) async fn store(
     let single = Single {
         image,
         options,
+        signing: Signing::new(work, destination),
         shared,
         placed,
     };
@@ -124,6 +126,7 @@ pub(crate) fn unmodifiable_by_request(destination: &dyn ImageDestination, option
 struct Single<'a> {
     image: &'a AcceptedImage,
     options: &'a Options,
+    signing: Signing<'a>,
     shared: Shared<'a>,
     placed: &'a Placed<'a>,
 }
@@ -135,6 +138,7 @@ impl Single<'_> {
             check_destination_digest(self.shared.destination, &self.image.selected.manifest)?;
         }
         let keeps_signatures = self.check_signatures()?;
+        self.signing.check()?;
         let unmodifiable = self.unmodifiable(keeps_signatures);
         self.check_embedded_reference(unmodifiable)?;
         let candidates = self.candidates(unmodifiable)?;
@@ -144,7 +148,8 @@ impl Single<'_> {
 
         let layers = &self.image.manifest.layers;
         let plan = self.layer_plan(unmodifiable, &candidates);
-        if !keeps_signatures && candidates.first() == Some(&self.image.format()) && self.is_there(&plan).await? {
+        let has_signatures = keeps_signatures || self.signing.is_wanted();
+        if !has_signatures && candidates.first() == Some(&self.image.format()) && self.is_there(&plan).await? {
             return Ok(self.skip());
         }
         let outcomes = copy_layers(&self.shared, &plan).await?;
@@ -160,8 +165,8 @@ impl Single<'_> {
         })?;
         let Rendered { manifest, mut blobs } = self.write_manifest(&candidates, changed.as_deref()).await?;
         blobs.extend(config.map(|outcome| (self.image.manifest.config.clone(), outcome)));
-        if keeps_signatures {
-            self.store_signatures(self.instance(&manifest).as_ref()).await?;
+        if has_signatures {
+            self.store_signatures(keeps_signatures, &manifest).await?;
         }
         self.shared.remember(layers, &outcomes).await;
         let report = self.report(&manifest, &outcomes, &blobs);
@@ -339,12 +344,18 @@ impl Single<'_> {
         matches!(self.placed, Placed::InList { .. }).then(|| written.digest(algorithm))
     }
 
-    async fn store_signatures(&self, instance: Option<&Digest>) -> Result<(), CopyError> {
+    /// Stores the image's own signatures, if they are kept, and new ones (P-13).
+    async fn store_signatures(&self, keep: bool, manifest: &RawManifest) -> Result<(), CopyError> {
+        let mut signatures = if keep {
+            self.image.signatures.clone()
+        } else {
+            Vec::new()
+        };
+        signatures.extend(self.shared.step(self.signing.sign(manifest)).await??);
         self.shared.reporter.send(Event::StoringSignatures);
-        let stored = self
-            .shared
-            .step(self.shared.destination.put_signatures(&self.image.signatures, instance))
-            .await?;
+        let instance = self.instance(manifest);
+        let storing = self.shared.destination.put_signatures(&signatures, instance.as_ref());
+        let stored = self.shared.step(storing).await?;
         stored.map_err(|error| self.on_destination("storing signatures", error))
     }
 

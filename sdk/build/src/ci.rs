@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 6] = [
+const PEERS: [Package; 7] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -22,6 +22,10 @@ const PEERS: [Package; 6] = [
     Package {
         name: "umoci",
         brings: "umoci",
+    },
+    Package {
+        name: "gnupg",
+        brings: "gpg",
     },
     Package {
         name: "apache2-utils",

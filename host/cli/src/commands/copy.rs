@@ -9,8 +9,8 @@ use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Opt
 use longshore_types::{ImageFormat, ImageName};
 
 use crate::args::{
-    AccessArgs, CompressionArgs, Destination, InstanceArgs, PlatformArgs, PluginChoice, RetryArgs, Source, UsageError,
-    parse_uint,
+    AccessArgs, CompressionArgs, Destination, InstanceArgs, PlatformArgs, PluginChoice, RetryArgs, SigningArgs, Source,
+    UsageError, parse_uint,
 };
 use crate::printer::{Level, Printer, Report};
 use crate::progress::{Progress, Style};
@@ -81,6 +81,9 @@ pub(crate) struct CopyArgs {
 
     #[command(flatten)]
     pub(crate) destination: AccessArgs<Destination>,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 
     #[command(flatten)]
     compression: CompressionArgs,
@@ -179,6 +182,7 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
         parallel: parallel.unwrap_or(DEFAULT_PARALLEL),
         ..Options::default()
     };
+    args.signing.apply(&mut options)?;
     let folder = settings.large_temporary_folder();
     let warnings = args
         .compression

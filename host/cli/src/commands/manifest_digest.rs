@@ -1,13 +1,12 @@
 //! `manifest-digest`: the digest by which a registry knows a manifest file.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use longshore_types::{Algorithm, RawManifest};
 
+use super::input;
 use crate::args::{PluginChoice, UsageError, program};
 use crate::printer::Printer;
 
@@ -28,21 +27,9 @@ pub(crate) fn run(args: &ManifestDigestArgs, printer: &Printer) -> anyhow::Resul
         return Err(UsageError::new(format!("Usage: {} manifest-digest manifest", program())).into());
     };
     let path = Path::new(file);
-    let bytes = read_limited(path, longshore_types::MAX_MANIFEST_SIZE as u64)
+    let bytes = input::read(path, longshore_types::MAX_MANIFEST_SIZE as u64)
         .with_context(|| format!("Error reading manifest from {}", path.display()))?;
     let manifest = RawManifest::new(bytes, None).context("Error computing digest")?;
     let digest = manifest.digest(Algorithm::Sha256);
     printer.result(format!("{digest}\n"))
-}
-
-/// Reads a file that must not be longer than `limit` bytes.
-fn read_limited(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
-    let open = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = open().with_context(|| format!("open {}", path.display()))?;
-    ensure!(bytes.len() as u64 <= limit, "longer than {limit} bytes");
-    Ok(bytes)
 }

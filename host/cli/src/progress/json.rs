@@ -62,6 +62,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::ListSignatures => step("reading-list-signatures"),
         Event::AlreadyPresent => step("already-present"),
         Event::WritingManifest => step("writing-manifest"),
+        Event::CreatingSignature { .. } => step("creating-signature"),
         Event::StoringSignatures => step("storing-signatures"),
         Event::WritingList => step("writing-list"),
         Event::StoringListSignatures => step("storing-list-signatures"),

@@ -27,5 +27,6 @@ mod refusals;
 mod retries;
 mod schema1;
 mod shapes;
+mod signing;
 mod terminal;
 mod tls;

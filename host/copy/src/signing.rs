@@ -1,0 +1,160 @@
+//! New signatures of what is copied (CP-12, SN-01 to SN-04).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use longshore_sign::{Gpg, Payload};
+use longshore_types::{Algorithm, RawManifest, Reference};
+
+use crate::copier::Work;
+use crate::destination::ImageDestination;
+use crate::docker;
+use crate::error::CopyError;
+use crate::event::{Event, Reporter};
+use crate::options::Options;
+use crate::policy::{Evaluators, ImageFacts, Verdict};
+use crate::single::check_signature_support;
+
+/// Makes signatures of images.
+#[async_trait]
+pub trait Signer: fmt::Debug + Send + Sync {
+    /// What is reported before it signs, such as "Signing image using simple signing".
+    fn message(&self) -> &str;
+
+    /// A signature, in its stored form, that says that the image of this name has this manifest.
+    async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String>;
+}
+
+/// Signs as GnuPG's user: simple signing.
+#[derive(Clone, Debug)]
+pub struct GpgSigner {
+    gpg: Gpg,
+    key: String,
+}
+
+impl GpgSigner {
+    /// Signs with the key of this fingerprint or id.
+    pub fn new(gpg: Gpg, key: impl Into<String>) -> Self {
+        Self { gpg, key: key.into() }
+    }
+}
+
+#[async_trait]
+impl Signer for GpgSigner {
+    fn message(&self) -> &str {
+        "Signing image using simple signing"
+    }
+
+    async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String> {
+        let payload = Payload::new(reference.to_string(), manifest.digest(Algorithm::Sha256));
+        let payload = payload.to_json().map_err(|error| error.to_string())?;
+        let Self { gpg, key } = self.clone();
+        let signing = tokio::task::spawn_blocking(move || gpg.sign(&key, &payload));
+        let signed = signing.await.map_err(|error| error.to_string())?;
+        signed.map_err(|error| error.to_string())
+    }
+}
+
+/// Whether a stored simple signing signature says, by a key in `keys`, that the image of this name has this manifest
+/// (SV-01). The evaluator of `signedBy` judges it; `Err` has its reasons.
+pub async fn verify_signature(
+    evaluators: &dyn Evaluators,
+    keys: &[u8],
+    reference: &Reference,
+    manifest: &RawManifest,
+    signature: &[u8],
+) -> Result<(), String> {
+    const TYPE: &str = "signedBy";
+    let requirement = serde_json::json!({
+        "type": TYPE,
+        "keyType": "GPGKeys",
+        "keyData": base64::engine::general_purpose::STANDARD.encode(keys),
+        "signedIdentity": {"type": "exactReference", "dockerReference": reference.to_string()},
+    });
+    let evaluator = evaluators.find(TYPE).await?;
+    let evaluator = evaluator.ok_or_else(|| format!("no evaluator for {TYPE:?} is installed"))?;
+    let facts = ImageFacts {
+        name: reference.to_string(),
+        transport: docker::NAME.to_owned(),
+        policy_identity: reference.policy_identity().unwrap_or_default(),
+        docker_reference: Some(reference.to_string()),
+        manifest: manifest.clone(),
+        manifest_digest: manifest.digest(Algorithm::Sha256),
+        list: None,
+        signatures: vec![signature.to_vec()],
+        config: Arc::new(|| Err("there is only a manifest".to_owned())),
+        now: SystemTime::now(),
+    };
+    match evaluator.evaluate(&requirement.to_string(), &[], &facts).await? {
+        Verdict::Accepted { signed: true } => Ok(()),
+        Verdict::Accepted { signed: false } => Err("no signature was verified".to_owned()),
+        Verdict::Rejected(reasons) => Err(reasons.join("; ")),
+    }
+}
+
+/// What a copy signs with, and which name it signs.
+pub(crate) struct Signing<'a> {
+    options: &'a Options,
+    destination: &'a dyn ImageDestination,
+    reporter: &'a Reporter,
+}
+
+impl<'a> Signing<'a> {
+    pub(crate) fn new(work: &Work<'a>, destination: &'a dyn ImageDestination) -> Self {
+        Self {
+            options: work.options,
+            destination,
+            reporter: work.reporter,
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.options.signers.is_empty()
+    }
+
+    /// That signing is possible, before anything is copied (SN-04).
+    pub(crate) fn check(&self) -> Result<(), CopyError> {
+        if !self.is_wanted() {
+            return Ok(());
+        }
+        self.reference()?;
+        check_signature_support(self.destination).map_err(|error| match error {
+            CopyError::Signatures { name, reason } => self.failed(format!("{name}: {reason}")),
+            other => other,
+        })
+    }
+
+    /// The new signatures, in the order of the signers.
+    pub(crate) async fn sign(&self, manifest: &RawManifest) -> Result<Vec<Vec<u8>>, CopyError> {
+        let mut signatures = Vec::new();
+        let several = self.options.signers.len() > 1;
+        for (index, signer) in self.options.signers.iter().enumerate() {
+            self.reporter.send(Event::CreatingSignature {
+                number: several.then_some(index + 1),
+                message: signer.message().to_owned(),
+            });
+            let signature = signer.sign(self.reference()?, manifest).await;
+            signatures.push(signature.map_err(|reason| self.failed(reason))?);
+        }
+        Ok(signatures)
+    }
+
+    /// SN-02.
+    fn reference(&self) -> Result<&Reference, CopyError> {
+        let own = self.destination.identity().docker_reference.as_ref();
+        let named = self.options.sign_identity.as_ref().or(own);
+        named.filter(|reference| !reference.is_name_only()).ok_or_else(|| {
+            self.failed(format!(
+                "Cannot determine canonical Docker reference for destination {}",
+                self.destination.identity().display()
+            ))
+        })
+    }
+
+    fn failed(&self, reason: String) -> CopyError {
+        CopyError::Sign { reason }
+    }
+}
