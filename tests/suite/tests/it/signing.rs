@@ -216,3 +216,62 @@ fn files_are_signed_for_skopeo() {
     let nowhere = signed.scratch.path("none/signature").display().to_string();
     sign(&["h.test/a:1", "plain@example.com", "-o", &nowhere]).fails_with(&["Error writing signature to", &nowhere]);
 }
+
+#[test]
+fn files_are_verified_as_skopeo_does() {
+    let signed = Signed::new();
+    let manifest = signed.scratch.path("made/manifest.json");
+    let signature = signed.scratch.path("signature");
+    let plain = signed.fingerprint("plain@example.com");
+    let locked = signed.fingerprint("locked@example.com");
+    let sign = signed
+        .at_home(signed.scratch.peer("skopeo"))
+        .arg("standalone-sign")
+        .arg(&manifest);
+    sign.args(["h.test/a:1", &plain, "-o"]).arg(&signature).run().success();
+    let keys = signed.gpg().args(["--export", "--armor"]).run().success();
+    fs::write(signed.scratch.path("keys.asc"), keys.stdout_bytes()).unwrap();
+    let keys = signed.scratch.path("keys.asc").display().to_string();
+    let verify = |name: &str, fingerprints: &str, options: &[&str]| {
+        let tool = signed.longshore().arg("standalone-verify").args(options);
+        tool.arg(&manifest).args([name, fingerprints]).arg(&signature).run()
+    };
+    let both = format!("{locked},{plain}");
+    let said = format!(
+        "Signature verified using fingerprint {plain}, digest {}\n",
+        signed.made.top.digest
+    );
+    for (fingerprints, options) in [
+        (plain.as_str(), &[][..]),
+        (&both, &[]),
+        (&both, &["--public-key-file", &keys]),
+        ("any", &["--public-key-file", &keys]),
+    ] {
+        assert_eq!(
+            verify("h.test/a:1", fingerprints, options).success().stdout(),
+            said,
+            "{fingerprints}"
+        );
+    }
+    let stranger = "0123456789012345678901234567890123456789";
+    for (name, fingerprints, expected) in [
+        ("h.test/a:1", locked.as_str(), "Error verifying signature: "),
+        ("h.test/a:2", &plain, "Error verifying signature: "),
+        ("h.test/a:1", stranger, "it has no public key"),
+        (
+            "h.test/a:1",
+            "any",
+            "Cannot use any fingerprint without a public key file",
+        ),
+        ("h.test/A:1", &plain, "docker reference h.test/A:1"),
+    ] {
+        verify(name, fingerprints, &[]).with_status(1).says(&[expected]);
+    }
+    let mut altered = fs::read(&signature).unwrap();
+    let last = altered.len() - 1;
+    altered[last] ^= 1;
+    fs::write(&signature, altered).unwrap();
+    verify("h.test/a:1", &plain, &[])
+        .with_status(1)
+        .says(&["Error verifying signature: "]);
+}
