@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 3] = [("dir", "DIR"), ("oci", "OCI"), ("policy-basic", "POLICY_BASIC")];
+const PLUGINS: [(&str, &str); 4] = [
+    ("dir", "DIR"),
+    ("oci", "OCI"),
+    ("policy-basic", "POLICY_BASIC"),
+    ("policy-signed-by", "POLICY_SIGNED_BY"),
+];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

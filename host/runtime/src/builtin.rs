@@ -42,4 +42,10 @@ pub(crate) static ALL: &[Builtin] = &[
         requirement_types: &["insecureAcceptAnything", "reject"],
         code: POLICY_BASIC,
     },
+    Builtin {
+        name: "policy-signed-by",
+        transports: &[],
+        requirement_types: &["signedBaseLayer", "signedBy"],
+        code: POLICY_SIGNED_BY,
+    },
 ];
