@@ -40,12 +40,12 @@ pub(crate) fn evaluate(requirement: Requirement, files: &[Vec<u8>], image: &Fact
         Keys::Inline(data) => Keyring::import([&data[..]]),
         Keys::Files(_) => Keyring::import(files.iter().map(Vec::as_slice)),
     }?;
-    let findings = candidates.into_iter().map(|(index, bytes)| {
-        match judge(&requirement, &keyring, bytes, image) {
+    let findings = candidates
+        .into_iter()
+        .map(|(index, bytes)| match judge(&requirement, &keyring, bytes, image) {
             Ok(Signed { key, .. }) => finding(index, true, format!("signed by key {key}")),
             Err(reason) => finding(index, false, reason),
-        }
-    });
+        });
     Ok(verdict(findings.collect()))
 }
 
@@ -103,8 +103,14 @@ fn finding(index: usize, accepted: bool, reason: String) -> Finding {
 fn verdict(findings: Vec<Finding>) -> Verdict {
     let accepted = findings.iter().any(|finding| finding.accepted);
     Verdict {
-        outcome: if accepted { Outcome::AcceptedSigned } else { Outcome::Rejected },
+        outcome: if accepted {
+            Outcome::AcceptedSigned
+        } else {
+            Outcome::Rejected
+        },
         findings,
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Whether the name in a signature speaks for the image (ID-01 to ID-08).
 
-use longshore_types::reference::{is_domain, is_repository_path};
 use longshore_types::Reference;
+use longshore_types::reference::{is_domain, is_repository_path};
 
 use crate::members::Members;
 

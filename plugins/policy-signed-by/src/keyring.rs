@@ -96,7 +96,9 @@ impl Candidate<'_> {
         let key = self.details();
         (!ids.is_empty() || !fingerprints.is_empty())
             && ids.into_iter().all(|id| *id == key.legacy_key_id())
-            && fingerprints.into_iter().all(|fingerprint| *fingerprint == key.fingerprint())
+            && fingerprints
+                .into_iter()
+                .all(|fingerprint| *fingerprint == key.fingerprint())
     }
 
     fn verify(self, message: &Message) -> Result<(), String> {
@@ -131,7 +133,15 @@ fn fingerprint(key: &(impl KeyDetails + ?Sized)) -> String {
 
 /// Who a signature says made it, for messages.
 fn issuer(signature: &Signature) -> String {
-    let by_fingerprint = signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
-    let by_id = || signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase());
+    let by_fingerprint = signature
+        .issuer_fingerprint()
+        .first()
+        .map(|fingerprint| format!("{fingerprint:X}"));
+    let by_id = || {
+        signature
+            .issuer_key_id()
+            .first()
+            .map(|id| id.to_string().to_uppercase())
+    };
     by_fingerprint.or_else(by_id).unwrap_or_else(|| "(unnamed)".to_owned())
 }

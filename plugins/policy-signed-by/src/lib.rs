@@ -11,7 +11,6 @@ mod requirement;
 mod self_signatures;
 mod stored;
 
-
 use longshore_guest::{Evaluator, Image, Requirement, Verdict};
 
 use crate::evaluation::{Facts, evaluate};

@@ -36,11 +36,13 @@ impl Message {
             _ => packets,
         };
         match <[Packet; 3]>::try_from(packets) {
-            Ok([Packet::OnePassSignature(announced), Packet::LiteralData(data), Packet::Signature(signature)])
-                if announced.matches(&signature) =>
-            {
-                Ok(Self::new(signature, data.data()))
-            }
+            Ok(
+                [
+                    Packet::OnePassSignature(announced),
+                    Packet::LiteralData(data),
+                    Packet::Signature(signature),
+                ],
+            ) if announced.matches(&signature) => Ok(Self::new(signature, data.data())),
             Ok(_) => Err(NOT_ONE.to_owned()),
             Err(packets) => match &packets[..] {
                 [Packet::Signature(signature), Packet::LiteralData(data)] => {

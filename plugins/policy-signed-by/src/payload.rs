@@ -33,8 +33,8 @@ impl Payload {
         critical.finish()?;
 
         let digest: String = image.required("docker-manifest-digest")?;
-        let manifest_digest =
-            Digest::parse(&digest).map_err(|error| format!("invalid docker-manifest-digest value {digest:?}: {error}"))?;
+        let manifest_digest = Digest::parse(&digest)
+            .map_err(|error| format!("invalid docker-manifest-digest value {digest:?}: {error}"))?;
         image.finish()?;
         let docker_reference = identity.required("docker-reference")?;
         identity.finish()?;
@@ -95,14 +95,16 @@ mod tests {
         let identity = r#""identity":{"docker-reference":"x"}"#;
         let kind = r#""type":"atomic container signature""#;
         let critical = |text: &str| format!(r#"{{"critical":{{{text}}},"optional":{{}}}}"#);
-        let optional =
-            |text: &str| format!(r#"{{"critical":{{{kind},{image},{identity}}},"optional":{text}}}"#);
+        let optional = |text: &str| format!(r#"{{"critical":{{{kind},{image},{identity}}},"optional":{text}}}"#);
         let rows = [
             (String::new(), "invalid JSON"),
             ("[]".to_owned(), "invalid JSON"),
             ("{}".to_owned(), "Key \"critical\" missing"),
             (format!("{} x", optional("{}")), "trailing"),
-            (optional("{}").replace("optional", "Optional"), "Key \"optional\" missing"),
+            (
+                optional("{}").replace("optional", "Optional"),
+                "Key \"optional\" missing",
+            ),
             (optional("null"), "Key \"optional\" is null"),
             (optional("[]"), "optional"),
             (optional(r#"{},"more":1"#), "Unknown key \"more\""),
@@ -116,17 +118,52 @@ mod tests {
             (critical(&format!("{kind},{image}")), "Key \"identity\" missing"),
             (critical(&format!("{kind},{identity}")), "Key \"image\" missing"),
             (critical(&format!("{image},{identity}")), "Key \"type\" missing"),
-            (critical(&format!("{kind},{image},{identity},\"more\":1")), "Unknown key \"more\""),
+            (
+                critical(&format!("{kind},{image},{identity},\"more\":1")),
+                "Unknown key \"more\"",
+            ),
             (critical(&format!("{kind},{kind},{image},{identity}")), "\"type\""),
-            (critical(&format!(r#""type":"cosign container image signature",{image},{identity}"#)), "Unrecognized"),
+            (
+                critical(&format!(
+                    r#""type":"cosign container image signature",{image},{identity}"#
+                )),
+                "Unrecognized",
+            ),
             (critical(&format!(r#""type":1,{image},{identity}"#)), "type"),
-            (critical(&format!(r#"{kind},"image":{{}},{identity}"#)), "docker-manifest-digest"),
-            (critical(&format!(r#"{kind},"image":{{"docker-manifest-digest":1}},{identity}"#)), "docker-manifest-digest"),
-            (critical(&format!(r#"{kind},"image":{{"docker-manifest-digest":"sha256:00"}},{identity}"#)), "sha256:00"),
-            (critical(&format!(r#"{kind},"image":{{"docker-manifest-digest":"DIGEST","x":1}},{identity}"#)), "Unknown key \"x\""),
-            (critical(&format!(r#"{kind},{image},"identity":{{}}"#)), "docker-reference"),
-            (critical(&format!(r#"{kind},{image},"identity":{{"docker-reference":null}}"#)), "docker-reference"),
-            (critical(&format!(r#"{kind},{image},"identity":{{"docker-reference":"x","Docker-reference":"y"}}"#)), "Unknown key"),
+            (
+                critical(&format!(r#"{kind},"image":{{}},{identity}"#)),
+                "docker-manifest-digest",
+            ),
+            (
+                critical(&format!(r#"{kind},"image":{{"docker-manifest-digest":1}},{identity}"#)),
+                "docker-manifest-digest",
+            ),
+            (
+                critical(&format!(
+                    r#"{kind},"image":{{"docker-manifest-digest":"sha256:00"}},{identity}"#
+                )),
+                "sha256:00",
+            ),
+            (
+                critical(&format!(
+                    r#"{kind},"image":{{"docker-manifest-digest":"DIGEST","x":1}},{identity}"#
+                )),
+                "Unknown key \"x\"",
+            ),
+            (
+                critical(&format!(r#"{kind},{image},"identity":{{}}"#)),
+                "docker-reference",
+            ),
+            (
+                critical(&format!(r#"{kind},{image},"identity":{{"docker-reference":null}}"#)),
+                "docker-reference",
+            ),
+            (
+                critical(&format!(
+                    r#"{kind},{image},"identity":{{"docker-reference":"x","Docker-reference":"y"}}"#
+                )),
+                "Unknown key",
+            ),
         ];
         for (json, fragment) in rows {
             let error = payload(&json).expect_err(&json);

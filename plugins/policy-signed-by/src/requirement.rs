@@ -43,7 +43,10 @@ impl Requirement {
     /// The files to read for an evaluation.
     pub(crate) fn into_files(self) -> Vec<String> {
         match self {
-            Self::SignedBy(SignedBy { keys: Keys::Files(paths), .. }) => paths,
+            Self::SignedBy(SignedBy {
+                keys: Keys::Files(paths),
+                ..
+            }) => paths,
             _ => Vec::new(),
         }
     }
@@ -99,7 +102,10 @@ fn signed_by(members: &mut Members) -> Result<SignedBy, String> {
 
 /// Base64 as Go reads it in JSON: line ends do not count.
 fn decode(text: &str) -> Result<Vec<u8>, String> {
-    let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    let text: String = text
+        .chars()
+        .filter(|character| !matches!(character, '\r' | '\n'))
+        .collect();
     STANDARD
         .decode(text)
         .map_err(|error| format!("keyData is not valid base64: {error}"))
@@ -157,7 +163,10 @@ mod tests {
             (r#""keyType":"GPGKeys""#, one),
             (r#""keyType":"GPGKeys","keyPath":"/k","keyData":"AQID""#, one),
             (r#""keyType":"GPGKeys","keyPath":"/k","keyPaths":["/k"]"#, one),
-            (r#""keyType":"GPGKeys","keyPath":"/k","keyPath":"/k""#, "Duplicate key \"keyPath\""),
+            (
+                r#""keyType":"GPGKeys","keyPath":"/k","keyPath":"/k""#,
+                "Duplicate key \"keyPath\"",
+            ),
             (r#""keyType":"GPGKeys","keypath":"/k""#, one),
             (r#""keyType":"GPGKeys","keyPath":null"#, "Key \"keyPath\" is null"),
             (r#""keyType":"GPGKeys","keyPath":["/k"]"#, "keyPath"),
@@ -168,9 +177,18 @@ mod tests {
             (r#""keyType":"GPGKeys","keyData":"A Q I D""#, "base64"),
             (r#""keyType":"GPGKeys","keyDatas":["AQID"]"#, one),
             (r#""keyType":"GPGKeys","keyPath":"/k","more":1"#, "Unknown key \"more\""),
-            (r#""keyType":"GPGKeys","keyPath":"/k","signedIdentity":null"#, "Key \"signedIdentity\" is null"),
-            (r#""keyType":"GPGKeys","keyPath":"/k","signedIdentity":"matchExact""#, "signedIdentity"),
-            (r#""keyType":"GPGKeys","keyPath":"/k","signedIdentity":{}"#, "Key \"type\" missing"),
+            (
+                r#""keyType":"GPGKeys","keyPath":"/k","signedIdentity":null"#,
+                "Key \"signedIdentity\" is null",
+            ),
+            (
+                r#""keyType":"GPGKeys","keyPath":"/k","signedIdentity":"matchExact""#,
+                "signedIdentity",
+            ),
+            (
+                r#""keyType":"GPGKeys","keyPath":"/k","signedIdentity":{}"#,
+                "Key \"type\" missing",
+            ),
         ];
         for (members, fragment) in signed_by {
             let json = format!(r#"{{"type":"signedBy",{members}}}"#);
@@ -183,9 +201,18 @@ mod tests {
             (r#"{"keyType":"GPGKeys","keyPath":"/k"}"#, "Key \"type\" missing"),
             (r#"{"type":"reject"}"#, "Unknown policy requirement type \"reject\""),
             (r#"{"type":"signedBaseLayer"}"#, "Key \"baseLayerIdentity\" missing"),
-            (r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"x"}}"#, "match type \"x\""),
-            (r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"matchExact"},"a":1}"#, "Unknown key \"a\""),
-            (r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"matchExact"}} x"#, "trailing"),
+            (
+                r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"x"}}"#,
+                "match type \"x\"",
+            ),
+            (
+                r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"matchExact"},"a":1}"#,
+                "Unknown key \"a\"",
+            ),
+            (
+                r#"{"type":"signedBaseLayer","baseLayerIdentity":{"type":"matchExact"}} x"#,
+                "trailing",
+            ),
         ];
         for (json, fragment) in others {
             let error = parse(json).expect_err(json);

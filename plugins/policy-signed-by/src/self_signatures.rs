@@ -1,7 +1,7 @@
 //! What the owner of a key said about it: which signatures on a key count.
 
-use pgp::packet::{Signature, SignatureType, SignatureVersion, SubpacketData};
 use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{Signature, SignatureType, SignatureVersion, SubpacketData};
 
 /// Whether a signature may be looked at on `now`, whatever it is about: it is of a version in use, not from the future,
 /// has not expired, and asks for nothing that is unknown here.
@@ -13,9 +13,14 @@ pub(crate) fn counts(signature: &Signature, now: u64) -> bool {
         return false;
     };
     has_known_version(signature)
-        && !matches!(config.hash_alg, HashAlgorithm::None | HashAlgorithm::Md5 | HashAlgorithm::Ripemd160)
+        && !matches!(
+            config.hash_alg,
+            HashAlgorithm::None | HashAlgorithm::Md5 | HashAlgorithm::Ripemd160
+        )
         && !asks_for_unknown(signature)
-        && signature.created().is_some_and(|created| u64::from(created.as_secs()) <= now)
+        && signature
+            .created()
+            .is_some_and(|created| u64::from(created.as_secs()) <= now)
         && expiry(signature).is_none_or(|expiry| now < expiry)
 }
 
@@ -32,14 +37,19 @@ pub(crate) fn asks_for_unknown(signature: &Signature) -> bool {
             SubpacketData::Other(..) | SubpacketData::Experimental(..) | SubpacketData::Notation(_)
         )
     };
-    signature
-        .config()
-        .is_none_or(|config| config.hashed_subpackets().any(|subpacket| subpacket.is_critical && unknown(&subpacket.data)))
+    signature.config().is_none_or(|config| {
+        config
+            .hashed_subpackets()
+            .any(|subpacket| subpacket.is_critical && unknown(&subpacket.data))
+    })
 }
 
 /// When a signature expires, in seconds since 1970.
 pub(crate) fn expiry(signature: &Signature) -> Option<u64> {
-    end(u64::from(signature.created()?.as_secs()), signature.signature_expiration_time())
+    end(
+        u64::from(signature.created()?.as_secs()),
+        signature.signature_expiration_time(),
+    )
 }
 
 /// The end of a period that begins at `start`; zero stands for no end.

@@ -6,6 +6,7 @@
 mod check;
 mod command;
 mod docker_registry;
+mod gpg;
 mod image;
 mod layer;
 mod registry;
@@ -16,6 +17,7 @@ mod terminal;
 pub use check::{Checked, check_dir, check_image, check_layout, check_repository};
 pub use command::{Finished, Tool, longshore, peer, test_guest};
 pub use docker_registry::DockerRegistry;
+pub use gpg::Gpg;
 pub use image::{Document, ImageSpec, Kind, MadeImage, running_architecture};
 pub use layer::{Layer, Packing};
 pub use registry::{Auth, Authority, Builder, Fault, Gate, KeyPairPem, Locations, Request, TestRegistry, When};

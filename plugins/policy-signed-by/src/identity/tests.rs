@@ -16,25 +16,67 @@ fn grammar() {
         (r#"{"type":"exactReference","dockerReference":"busybox:1"}"#, ""),
         (r#"{"type":"exactReference","dockerReference":"busybox@DIGEST"}"#, ""),
         (r#"{"type":"exactRepository","dockerRepository":"example.com/a/b"}"#, ""),
-        (r#"{"type":"remapIdentity","prefix":"example.com","signedPrefix":"docker.io/library"}"#, ""),
-        (r#"{"type":"remapIdentity","prefix":"localhost:5000/a","signedPrefix":"b"}"#, ""),
+        (
+            r#"{"type":"remapIdentity","prefix":"example.com","signedPrefix":"docker.io/library"}"#,
+            "",
+        ),
+        (
+            r#"{"type":"remapIdentity","prefix":"localhost:5000/a","signedPrefix":"b"}"#,
+            "",
+        ),
         (r#"{}"#, "Key \"type\" missing"),
         (r#"{"type":""}"#, "Unknown policy reference match type \"\""),
-        (r#"{"type":"MatchExact"}"#, "Unknown policy reference match type \"MatchExact\""),
-        (r#"{"type":"matchExact","dockerReference":"busybox:1"}"#, "Unknown key \"dockerReference\""),
+        (
+            r#"{"type":"MatchExact"}"#,
+            "Unknown policy reference match type \"MatchExact\"",
+        ),
+        (
+            r#"{"type":"matchExact","dockerReference":"busybox:1"}"#,
+            "Unknown key \"dockerReference\"",
+        ),
         (r#"{"type":"matchExact","type":"matchExact"}"#, "\"type\""),
         (r#"{"type":"exactReference"}"#, "Key \"dockerReference\" missing"),
         (r#"{"type":"exactReference","dockerReference":1}"#, "dockerReference"),
-        (r#"{"type":"exactReference","dockerReference":null}"#, "Key \"dockerReference\" is null"),
-        (r#"{"type":"exactReference","dockerReference":"busybox"}"#, "neither a tag nor digest"),
-        (r#"{"type":"exactReference","dockerReference":"Busybox:1"}"#, "Invalid format of dockerReference"),
-        (r#"{"type":"exactRepository","dockerRepository":""}"#, "Invalid format of dockerRepository"),
-        (r#"{"type":"exactRepository","dockerReference":"busybox:1"}"#, "Key \"dockerRepository\" missing"),
-        (r#"{"type":"remapIdentity","prefix":"example.com"}"#, "Key \"signedPrefix\" missing"),
-        (r#"{"type":"remapIdentity","prefix":"","signedPrefix":"b"}"#, "prefix \"\" is not valid"),
-        (r#"{"type":"remapIdentity","prefix":"a/","signedPrefix":"b"}"#, "is not valid"),
-        (r#"{"type":"remapIdentity","prefix":"a/b:1","signedPrefix":"b"}"#, "is not valid"),
-        (r#"{"type":"remapIdentity","prefix":"a","signedPrefix":"b@DIGEST"}"#, "is not valid"),
+        (
+            r#"{"type":"exactReference","dockerReference":null}"#,
+            "Key \"dockerReference\" is null",
+        ),
+        (
+            r#"{"type":"exactReference","dockerReference":"busybox"}"#,
+            "neither a tag nor digest",
+        ),
+        (
+            r#"{"type":"exactReference","dockerReference":"Busybox:1"}"#,
+            "Invalid format of dockerReference",
+        ),
+        (
+            r#"{"type":"exactRepository","dockerRepository":""}"#,
+            "Invalid format of dockerRepository",
+        ),
+        (
+            r#"{"type":"exactRepository","dockerReference":"busybox:1"}"#,
+            "Key \"dockerRepository\" missing",
+        ),
+        (
+            r#"{"type":"remapIdentity","prefix":"example.com"}"#,
+            "Key \"signedPrefix\" missing",
+        ),
+        (
+            r#"{"type":"remapIdentity","prefix":"","signedPrefix":"b"}"#,
+            "prefix \"\" is not valid",
+        ),
+        (
+            r#"{"type":"remapIdentity","prefix":"a/","signedPrefix":"b"}"#,
+            "is not valid",
+        ),
+        (
+            r#"{"type":"remapIdentity","prefix":"a/b:1","signedPrefix":"b"}"#,
+            "is not valid",
+        ),
+        (
+            r#"{"type":"remapIdentity","prefix":"a","signedPrefix":"b@DIGEST"}"#,
+            "is not valid",
+        ),
     ];
     for (json, fragment) in rows {
         match identity(json) {
@@ -56,7 +98,12 @@ fn matching() {
     const REMAP_SHORT: &str = r#"{"type":"remapIdentity","prefix":"mirror.example/hub","signedPrefix":"library"}"#;
     let rows = [
         (EXACT, "docker.io/library/busybox:1", "busybox:1", true),
-        (EXACT, "docker.io/library/busybox:1", "docker.io/library/busybox:1", true),
+        (
+            EXACT,
+            "docker.io/library/busybox:1",
+            "docker.io/library/busybox:1",
+            true,
+        ),
         (EXACT, "docker.io/library/busybox:1", "index.docker.io/busybox:1", true),
         (EXACT, "docker.io/library/busybox:1", "busybox:2", false),
         (EXACT, "docker.io/library/busybox:latest", "busybox", false),
@@ -77,7 +124,12 @@ fn matching() {
         (REPOSITORY, "docker.io/library/busybox:1", "busybox", true),
         (REPOSITORY, "docker.io/library/busybox:1", "busybox:2", true),
         (REPOSITORY, "docker.io/library/busybox@DIGEST", "busybox:2", true),
-        (REPOSITORY, "docker.io/library/busybox:1", "example.com/library/busybox:1", false),
+        (
+            REPOSITORY,
+            "docker.io/library/busybox:1",
+            "example.com/library/busybox:1",
+            false,
+        ),
         (REPOSITORY, "docker.io/library/busybox:1", "Busybox:1", false),
         (REPOSITORY, "", "busybox:1", false),
         (REFERENCE, "", "docker.io/library/busybox:1", true),
@@ -91,9 +143,19 @@ fn matching() {
         (REMAP, "mirror.example/hub/library/busybox:1", "busybox:1", true),
         (REMAP, "mirror.example/hub/library/busybox@DIGEST", "busybox:2", true),
         (REMAP, "mirror.example/hub/library/busybox:1", "busybox:2", false),
-        (REMAP, "mirror.example/hub2/busybox:1", "mirror.example/hub2/busybox:1", true),
+        (
+            REMAP,
+            "mirror.example/hub2/busybox:1",
+            "mirror.example/hub2/busybox:1",
+            true,
+        ),
         (REMAP, "mirror.example/hub2/busybox:1", "docker.io/2/busybox:1", false),
-        (REMAP, "mirror.example/hub/busybox:1", "mirror.example/hub/busybox:1", false),
+        (
+            REMAP,
+            "mirror.example/hub/busybox:1",
+            "mirror.example/hub/busybox:1",
+            false,
+        ),
         (REMAP, "mirror.example/hub:1", "docker.io:1", false),
         (REMAP, "", "busybox:1", false),
         (REMAP_HOST, "mirror.example/a/b:1", "other.example/up/a/b:1", true),

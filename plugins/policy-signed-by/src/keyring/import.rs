@@ -37,7 +37,10 @@ fn read(file: &[u8]) -> Vec<SignedPublicKey> {
         };
     }
     // The reader of armour stops behind the first block, and files are joined by `cat`.
-    let starts = file.windows(ARMOUR.len()).enumerate().filter(|(_, window)| *window == ARMOUR);
+    let starts = file
+        .windows(ARMOUR.len())
+        .enumerate()
+        .filter(|(_, window)| *window == ARMOUR);
     starts
         .filter_map(|(start, _)| SignedPublicKey::from_armor_many(&file[start..]).ok())
         .flat_map(|(keys, _)| keys.flatten().collect::<Vec<_>>())
@@ -64,7 +67,11 @@ fn add(certificates: &mut Vec<SignedPublicKey>, key: SignedPublicKey) {
     }
     for subkey in key.public_subkeys {
         let fingerprint = subkey.key.fingerprint();
-        match known.public_subkeys.iter_mut().find(|known| known.key.fingerprint() == fingerprint) {
+        match known
+            .public_subkeys
+            .iter_mut()
+            .find(|known| known.key.fingerprint() == fingerprint)
+        {
             Some(known) => known.signatures.extend(subkey.signatures),
             None => known.public_subkeys.push(subkey),
         }

@@ -20,7 +20,9 @@ impl Keyring {
             return Err(format!("key {primary} has no valid self-signature"));
         }
         // What the key itself says goes before what it says beside a user id, and newer words before older ones.
-        let expiry = own.iter().find_map(|signature| key_expiry(certificate.primary_key.created_at(), signature));
+        let expiry = own
+            .iter()
+            .find_map(|signature| key_expiry(certificate.primary_key.created_at(), signature));
         check_time(&primary, certificate.primary_key.created_at(), expiry, now)?;
         let Some(subkey) = candidate.subkey.map(|index| &certificate.public_subkeys[index]) else {
             return check_use(&primary, own.iter().find_map(|signature| may_sign(signature)));
@@ -34,11 +36,9 @@ impl Keyring {
         let mut revocations = certificate.details.revocation_signatures.iter();
         revocations.any(|revocation| {
             revocation.verify_key(key).is_ok()
-                || self.revokers(certificate).any(|revoker| {
-                    revocation
-                        .verify_key_third_party(key, &revoker.primary_key)
-                        .is_ok()
-                })
+                || self
+                    .revokers(certificate)
+                    .any(|revoker| revocation.verify_key_third_party(key, &revoker.primary_key).is_ok())
         })
     }
 
@@ -51,9 +51,11 @@ impl Keyring {
             .filter(|signature| signature.verify_key(&certificate.primary_key).is_ok())
             .filter_map(|signature| Some(signature.revocation_key()?.fingerprint.clone()))
             .collect();
-        self.certificates
-            .iter()
-            .filter(move |other| named.iter().any(|named| other.primary_key.fingerprint().as_bytes() == &named[..]))
+        self.certificates.iter().filter(move |other| {
+            named
+                .iter()
+                .any(|named| other.primary_key.fingerprint().as_bytes() == &named[..])
+        })
     }
 }
 

@@ -27,6 +27,7 @@ mod refusals;
 mod retries;
 mod schema1;
 mod shapes;
+mod signed_by;
 mod signing;
 mod terminal;
 mod tls;

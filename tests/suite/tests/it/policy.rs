@@ -101,12 +101,12 @@ fn a_policy_with_a_mistake_is_an_error_that_names_it() {
 
 #[test]
 fn a_known_requirement_without_evaluator_fails_on_use_only() {
-    let signed = r#"[{"type":"signedBy","keyType":"GPGKeys","keyPath":"/nowhere/key.gpg"}]"#;
+    let signed = r#"[{"type":"sigstoreSigned","keyPath":"/nowhere/key.pub"}]"#;
     let used = format!(r#"{{"default":{signed}}}"#);
     let unused =
         format!(r#"{{"default":[{{"type":"insecureAcceptAnything"}}],"transports":{{"docker":{{"":{signed}}}}}}}"#);
     let scratch = scratch_with(&used);
-    copy(&scratch, &[]).fails_with(&["signedBy"]);
+    copy(&scratch, &[]).fails_with(&["sigstoreSigned"]);
     assert!(!scratch.path("to").exists());
     scratch.write_policy(&unused).unwrap();
     copy(&scratch, &[]).success();

@@ -1,0 +1,13 @@
+-----BEGIN PGP MESSAGE-----
+
+owGbwMvMwCH26qmrQnSLHAvjWkaNJPaCxMqc/MSUzLrpDdVKyUWZJZnJiTlKVtVK
+mSmpeSWZJZUgdkp+cnZqkW5RalpqUWpecqqSFVRILzNfPyczqSixqFI/qbS4Mim/
+wspQqVZHKTM3MT0VSWtuYl5mWmpxiW5KZjqQAhpQnJFoZGpmlWqcZJBsYmJkaZGW
+bJhsaGKZmJaUZpJsYWlplpZkaWRiZJ6YamKYamJmYplkaWySnGhiaWppaZhkbmFq
+lGRhagqyrKSyAOSkxJL83MxkheT8vJLEzLzUIoXizPS8xJLSolSQovyCksz8PIjf
+kotSgYqLEHpM9YyM9AyUgEZl5gKdl5hboGRlaG5mbgR0ooFBbW1HKQuDGAeDrJgi
+S+lCjwqmKl/Fg4ePW8GCkpUJFH4MXJwCMJHzzYwMXzQKmx3yT919aq3/eO0nnsXu
+i0RmOihVmhtscVkfGsdmysiwZk3ZDimXzxF3VO4ZT5tn6Fe139/E8+Ndrq6sCXkC
+W5/xAgA=
+=/4OY
+-----END PGP MESSAGE-----
