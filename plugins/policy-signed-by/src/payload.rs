@@ -64,6 +64,8 @@ const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test may fail at any line")]
+
     use super::Payload;
 
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -113,6 +113,8 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test may fail at any line")]
+
     use super::{KeyType, Keys, Requirement, SignedBy, parse};
     use crate::identity::SignedIdentity;
 
@@ -165,7 +167,7 @@ mod tests {
             (r#""keyType":"GPGKeys","keyPath":"/k","keyPaths":["/k"]"#, one),
             (
                 r#""keyType":"GPGKeys","keyPath":"/k","keyPath":"/k""#,
-                "Duplicate key \"keyPath\"",
+                "duplicate key \"keyPath\"",
             ),
             (r#""keyType":"GPGKeys","keypath":"/k""#, one),
             (r#""keyType":"GPGKeys","keyPath":null"#, "Key \"keyPath\" is null"),

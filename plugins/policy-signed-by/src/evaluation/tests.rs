@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used, reason = "a test may fail at any line")]
+
 use longshore_guest::{Outcome, Verdict};
 
 use super::{Facts, Signed, evaluate, judge};
@@ -117,7 +119,9 @@ fn keys() {
     let by_sub = vector!("sub.sig");
     let signed_one = format!("signed by key {ONE}");
     let signed_sub = format!("signed by key {SUB}");
-    let rows: [(&[&[u8]], &[u8], u64, &str); 16] = [
+    /// Key files, a signature, the time, and the end of what is said.
+    type Row<'a> = (&'a [&'a [u8]], &'a [u8], u64, &'a str);
+    let rows: [Row<'_>; 16] = [
         (&[vector!("one-armoured.key")], by_one, MARCH, &signed_one),
         (&[&armoured_ring], by_one, MARCH, &signed_one),
         (&[&ring], by_one, MARCH, &signed_one),
@@ -174,7 +178,7 @@ fn keys() {
 #[test]
 fn what_a_subkey_needs_to_sign() {
     use pgp::composed::{Deserializable as _, SignedPublicKey};
-    use pgp::packet::{PacketTrait as _, SubpacketData};
+    use pgp::packet::SubpacketData;
     use pgp::ser::Serialize as _;
 
     let key = SignedPublicKey::from_bytes(vector!("sub.key")).expect("a key");
@@ -193,7 +197,6 @@ fn what_a_subkey_needs_to_sign() {
         binding
             .unhashed_subpacket_remove(index.expect("GnuPG puts it there"))
             .expect("it is there");
-        assert!(binding.write_len_with_header() > 0);
     });
     let swapped = without(&|key| {
         let other = key.public_subkeys[1].signatures.clone();
@@ -314,7 +317,7 @@ fn a_change_of_any_byte_is_refused_or_changes_nothing() {
         let expected: Signed = judged(original).expect("it is a good signature");
         let mut accepted = 0;
         for position in 0..original.len() {
-            for mask in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
+            for mask in [0x01, 0x80, 0xff] {
                 let mut changed = original.to_vec();
                 changed[position] ^= mask;
                 if let Ok(signed) = judged(&changed) {
