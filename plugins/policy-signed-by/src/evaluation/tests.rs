@@ -104,7 +104,7 @@ fn forms_of_messages() {
 fn a_message_may_not_expand_without_end() {
     use std::io::Write as _;
     let mut deflated = flate2::write::DeflateEncoder::new(vec![0xa3, 1], flate2::Compression::best());
-    deflated.write_all(&vec![0; 64 << 20]).expect("memory takes it");
+    deflated.write_all(&vec![0; 2 << 20]).expect("memory takes it");
     let bomb = deflated.finish().expect("memory takes it");
     let reason = reason(&[vector!("one.key")], &bomb, MARCH);
     assert!(reason.ends_with("expands to more than 1048576 bytes"), "{reason}");
@@ -260,7 +260,8 @@ fn several_signatures() {
     let other_name = "Signature for identity \"docker.io/library/busybox:1\" is not accepted";
     let exact_other = r#"{"type":"exactRepository","dockerRepository":"other"}"#;
     let unknown = "parsing signature: unrecognized signature format \"new\"";
-    let rejected: [(&[&[u8]], &str, Option<u32>, &str); 5] = [
+    type Row<'a> = (&'a [&'a [u8]], &'a str, Option<u32>, &'a str);
+    let rejected: [Row<'_>; 5] = [
         (&[], REFERENCE, None, none),
         (&[sigstore], REFERENCE, None, none),
         (&[one, b"\0new\n"], REFERENCE, Some(1), unknown),
@@ -301,7 +302,7 @@ fn a_change_of_any_byte_is_refused_or_changes_nothing() {
         let expected: Signed = judged(original).expect("it is a good signature");
         let mut accepted = 0;
         for position in 0..original.len() {
-            for mask in [0x01, 0x80, 0xff] {
+            for mask in [0x01, 0x80] {
                 let mut changed = original.to_vec();
                 changed[position] ^= mask;
                 if let Ok(signed) = judged(&changed) {
