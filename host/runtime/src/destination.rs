@@ -38,7 +38,8 @@ pub struct DestinationTraits {
     pub layer_compression: LayerWish,
     /// Open set: `signatures` (they can be stored), `lists` (so can indexes and
     /// the manifests they name), `one-at-a-time` (one blob after the other),
-    /// `foreign-layers` (a layer that has URLs need not be stored).
+    /// `foreign-layers` (a layer that has URLs need not be stored), `size-first`
+    /// (digest and size are told before the bytes).
     pub abilities: BTreeSet<String>,
 }
 
@@ -330,6 +331,7 @@ impl Taken {
             }
             GuestTarget::Streamed(writer) => match live.store.data_mut().table.delete(writer) {
                 Ok(Writer::File(sink)) => Self::Here(Box::new(sink)),
+                Ok(Writer::Stream(sink)) => Self::Here(Box::new(sink)),
                 Ok(Writer::Channel(_)) => {
                     return Err(live.broke_contract(operation, "it handed over a borrowed stream"));
                 }

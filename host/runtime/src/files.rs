@@ -1,4 +1,4 @@
-//! Granted directories and what is opened below them.
+//! Granted directories and files, and what is opened below them.
 //!
 //! Paths of guests are resolved by `cap-std`, which keeps them inside the
 //! directory whatever symbolic links lie there and whoever renames them
@@ -6,7 +6,9 @@
 //! that the interfaces in [`crate::host`] hand out.
 
 mod directory;
+mod input;
 mod lock;
+mod new_file;
 mod open_file;
 mod path;
 mod replacement;
@@ -15,7 +17,9 @@ mod staged;
 mod staging;
 
 pub(crate) use directory::Entry;
+pub(crate) use input::Input;
 pub(crate) use lock::HeldLocks;
+pub(crate) use new_file::{NewFile, Sink, StreamSink};
 pub(crate) use open_file::RangeSink;
 pub(crate) use replacement::Replacement;
 pub(crate) use root::Root;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use longshore_blob::Durability;
 
 use crate::Error;
-use crate::files::{Directory, GuestResult, Replacement, Root, guest_error};
+use crate::files::{Directory, GuestResult, Input, NewFile, OpenFile, Replacement, Root, Sink, guest_error};
 use crate::limits;
 use crate::transport::Purpose;
 
@@ -19,6 +19,9 @@ pub struct Settings(BTreeMap<String, String>);
 impl Settings {
     /// Directory of blobs shared by several layouts (F-10).
     pub const SHARED_BLOB_DIR: &'static str = "shared-blob-dir";
+
+    /// More names for the image that is written, separated by single spaces (CP-01).
+    pub const ADDITIONAL_TAGS: &'static str = "additional-tags";
 
     /// Adds or replaces a setting.
     #[must_use]
@@ -32,7 +35,7 @@ impl Settings {
     }
 }
 
-/// How a directory may be used.
+/// How a directory or file may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It must exist and is not changed.
@@ -43,6 +46,16 @@ pub enum Access {
     Create,
     /// It is replaced as a whole when the operation succeeds.
     Replace,
+    /// A file that must exist and is not changed.
+    ReadFile {
+        /// A compressed one is decompressed for the plugin.
+        inflate: bool,
+    },
+    /// A file that comes to be when the operation succeeds.
+    NewFile {
+        /// It may take the place of another one.
+        replace: bool,
+    },
 }
 
 impl Access {
@@ -50,14 +63,14 @@ impl Access {
     /// replaced.
     pub(crate) fn serves(self, purpose: Purpose) -> bool {
         match purpose {
-            Purpose::Source | Purpose::Enumerate => self == Self::Read,
-            Purpose::Delete => matches!(self, Self::Read | Self::Write),
+            Purpose::Source | Purpose::Enumerate => matches!(self, Self::Read | Self::ReadFile { .. }),
+            Purpose::Delete => matches!(self, Self::Read | Self::Write | Self::ReadFile { .. }),
             Purpose::Destination => true,
         }
     }
 }
 
-/// A directory that a plugin asks for.
+/// A directory or file that a plugin asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// What the plugin calls it.
@@ -68,6 +81,13 @@ pub struct Grant {
     pub access: Access,
 }
 
+impl Grant {
+    /// Whether it is a file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.access, Access::ReadFile { .. } | Access::NewFile { .. })
+    }
+}
+
 impl fmt::Display for Grant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let access = match self.access {
@@ -75,8 +95,12 @@ impl fmt::Display for Grant {
             Access::Write => "read and write",
             Access::Create => "read and write, made if missing",
             Access::Replace => "replaced as a whole",
+            Access::ReadFile { .. } => "read",
+            Access::NewFile { replace: false } => "made",
+            Access::NewFile { replace: true } => "made or replaced",
         };
-        write!(formatter, "directory {} ({access})", self.path.display())
+        let kind = if self.is_file() { "file" } else { "directory" };
+        write!(formatter, "{kind} {} ({access})", self.path.display())
     }
 }
 
@@ -117,14 +141,14 @@ impl Plan {
 }
 
 /// Whether a path stands in what the user typed: it is the reference, or one of
-/// the parts between its separators, or the value of a setting.
+/// the parts between its separators, or the value of a setting that is a path.
 pub(crate) fn is_named_by_user(path: &Path, reference: &str, settings: &Settings) -> bool {
     let Some(path) = path.to_str().filter(|path| !path.is_empty()) else {
         return false;
     };
     reference == path
         || reference.split([':', ',', '@', '+', '[', ']']).any(|part| part == path)
-        || settings.0.values().any(|value| value == path)
+        || settings.get(Settings::SHARED_BLOB_DIR) == Some(path)
 }
 
 /// The grants of one operation, opened as the guest asks for them.
@@ -132,6 +156,8 @@ pub(crate) struct Operation {
     pub(crate) reference: String,
     pub(crate) settings: Arc<Settings>,
     pub(crate) durability: Durability,
+    /// Folder for files as large as an image.
+    temporary: PathBuf,
     granted: BTreeMap<String, Granted>,
     /// Directories that were made, outermost first; removed again if the
     /// operation fails and nothing is in them.
@@ -147,16 +173,34 @@ enum Granted {
         grant: Grant,
         replacement: Option<Replacement>,
     },
+    Input(Input),
+    NewFile {
+        grant: Grant,
+        replace: bool,
+        file: Option<NewFile>,
+    },
 }
 
 impl Operation {
-    pub(crate) fn new(reference: String, settings: Arc<Settings>, grants: Vec<Grant>, durability: Durability) -> Self {
+    pub(crate) fn new(
+        reference: String,
+        settings: Arc<Settings>,
+        grants: Vec<Grant>,
+        durability: Durability,
+        temporary: PathBuf,
+    ) -> Self {
         let granted = grants.into_iter().map(|grant| {
             let label = grant.label.clone();
             let granted = match grant.access {
                 Access::Replace => Granted::Replacement {
                     grant,
                     replacement: None,
+                },
+                Access::ReadFile { inflate } => Granted::Input(Input::new(grant.path, inflate)),
+                Access::NewFile { replace } => Granted::NewFile {
+                    grant,
+                    replace,
+                    file: None,
                 },
                 _ => Granted::Directory { grant, root: None },
             };
@@ -166,6 +210,7 @@ impl Operation {
             reference,
             settings,
             durability,
+            temporary,
             granted: granted.collect(),
             made: Vec::new(),
         }
@@ -174,7 +219,7 @@ impl Operation {
     pub(crate) fn directory(&mut self, label: &str) -> GuestResult<Directory> {
         let durability = self.durability;
         match self.granted.get_mut(label) {
-            None => Err(not_granted(label)),
+            None | Some(Granted::Input(_) | Granted::NewFile { .. }) => Err(not_granted(label)),
             Some(Granted::Directory { grant, root }) => {
                 let opened = match root {
                     Some(opened) => Arc::clone(opened),
@@ -214,6 +259,31 @@ impl Operation {
         }
     }
 
+    /// A file to read. `cancelled` ends the wait for a stream.
+    pub(crate) fn file(
+        &mut self,
+        label: &str,
+        cancelled: impl Fn() -> bool + Clone + Send + 'static,
+    ) -> GuestResult<OpenFile> {
+        match self.granted.get_mut(label) {
+            Some(Granted::Input(input)) => input.open(&self.temporary, cancelled),
+            _ => Err(not_granted(label)),
+        }
+    }
+
+    /// A file to write. `cancelled` ends the wait for the reader of a FIFO.
+    pub(crate) fn new_file(&mut self, label: &str, cancelled: &dyn Fn() -> bool) -> GuestResult<Sink> {
+        let Some(Granted::NewFile { grant, replace, file }) = self.granted.get_mut(label) else {
+            return Err(not_granted(label));
+        };
+        match file {
+            Some(file) => file.sink(),
+            None => file
+                .insert(NewFile::create(&grant.path, *replace, self.durability, cancelled)?)
+                .sink(),
+        }
+    }
+
     /// The real path of what was granted. A directory that must exist is opened for it: the path is that of what will
     /// be worked on, whatever a link points to by then.
     pub(crate) fn real_path(&mut self, label: &str) -> GuestResult<String> {
@@ -222,9 +292,13 @@ impl Operation {
         if exists {
             self.directory(label)?;
         }
-        let path = match self.granted.get(label) {
+        let path = match self.granted.get_mut(label) {
             None => return Err(not_granted(label)),
             Some(Granted::Directory { root: Some(root), .. }) => root.path().to_owned(),
+            Some(Granted::Input(input)) => input.real_path()?,
+            Some(Granted::NewFile { grant, .. }) if NewFile::is_stdout(&grant.path) => PathBuf::from("/dev/stdout"),
+            Some(Granted::NewFile { grant, .. }) => real_path(&grant.path)
+                .ok_or_else(|| guest_error("not-found", format!("{}: no such path", grant.path.display())))?,
             Some(Granted::Directory { grant, .. } | Granted::Replacement { grant, .. }) => real_path(&grant.path)
                 .ok_or_else(|| guest_error("not-found", format!("{}: no such path", grant.path.display())))?,
         };
@@ -264,7 +338,12 @@ impl Operation {
                         replacement.commit()?;
                     }
                 }
-                Granted::Directory { root: None, .. } => {}
+                Granted::NewFile { file, .. } => {
+                    if let Some(file) = file.take() {
+                        file.commit()?;
+                    }
+                }
+                Granted::Directory { root: None, .. } | Granted::Input(_) => {}
             }
         }
         self.made.clear();
@@ -368,7 +447,9 @@ mod tests {
 
     #[test]
     fn only_what_the_user_typed_is_granted_to_strangers() {
-        let settings = Settings::default().with("shared-blob-dir", "/pool");
+        let settings = Settings::default()
+            .with("shared-blob-dir", "/pool")
+            .with("additional-tags", "/tags");
         for (path, reference, named) in [
             ("/a/b", "/a/b", true),
             ("/a/b", "/a/b:tag", true),
@@ -378,6 +459,10 @@ mod tests {
             ("", "/a/b:", false),
             ("/pool", "/a", true),
             ("/poo", "/a", false),
+            ("/tags", "/a", false),
+            ("-", "-", true),
+            ("-", "-:tag", true),
+            ("-", "/a", false),
             ("tag", "/a/b:tag", true),
             ("/etc/passwd", "/a/b", false),
         ] {
@@ -398,7 +483,10 @@ mod tests {
             path: path.clone(),
             access: Access::Create,
         };
-        let operation = || Operation::new(String::new(), Arc::default(), vec![grant()], Durability::Sync);
+        let operation = || {
+            let grants = vec![grant()];
+            Operation::new(String::new(), Arc::default(), grants, Durability::Sync, PathBuf::new())
+        };
 
         let mut failed = operation();
         failed.directory("l").unwrap();

@@ -14,6 +14,8 @@ use crate::{Error, cache, limits, linkers};
 /// What all plugins of one host share.
 pub(crate) struct Shared {
     pub(crate) durability: Durability,
+    /// Folder for files as large as an image.
+    pub(crate) temporary: PathBuf,
     cache: Option<PathBuf>,
     engine: OnceLock<Engine>,
     transport_linker: OnceLock<Linker<State>>,
@@ -22,9 +24,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(durability: Durability, cache: Option<PathBuf>) -> Self {
+    pub(crate) fn new(durability: Durability, cache: Option<PathBuf>, temporary: PathBuf) -> Self {
         Self {
             durability,
+            temporary,
             cache,
             engine: OnceLock::new(),
             transport_linker: OnceLock::new(),

@@ -21,6 +21,7 @@ mod files;
 mod grants;
 mod host;
 mod host_state;
+mod inflate;
 mod instance;
 pub mod limits;
 mod linkers;

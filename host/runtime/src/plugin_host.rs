@@ -48,6 +48,7 @@ pub struct PluginHostBuilder {
     replacements: Vec<(String, PathBuf)>,
     durability: Durability,
     cache: Option<PathBuf>,
+    temporary: Option<PathBuf>,
 }
 
 impl PluginHostBuilder {
@@ -81,10 +82,22 @@ impl PluginHostBuilder {
         self
     }
 
+    /// Where streams and compressed archives are unpacked that a plugin has to read
+    /// at any offset; the system's folder for temporary files if nothing says otherwise.
+    #[must_use]
+    pub fn temporary_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.temporary = Some(path.into());
+        self
+    }
+
     /// Nothing is loaded or started yet.
     pub fn build(self) -> PluginHost {
         let inner = Inner {
-            shared: Arc::new(Shared::new(self.durability, self.cache)),
+            shared: Arc::new(Shared::new(
+                self.durability,
+                self.cache,
+                self.temporary.unwrap_or_else(std::env::temp_dir),
+            )),
             directories: self.directories,
             replacements: self.replacements,
             loaded: Mutex::default(),
@@ -101,6 +114,7 @@ impl PluginHost {
             replacements: Vec::new(),
             durability: Durability::Sync,
             cache: None,
+            temporary: None,
         }
     }
 

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use longshore_blob::Durability;
@@ -46,6 +46,7 @@ pub struct Planned {
     settings: Arc<Settings>,
     grants: Vec<Grant>,
     durability: Durability,
+    temporary: PathBuf,
 }
 
 /// One operation on one reference, with its grants in place.
@@ -129,6 +130,7 @@ impl Plugin {
             tracing::debug!("plugin {} is granted {grant}", instance.plugin());
         }
         let durability = self.shared().durability;
+        let temporary = self.shared().temporary.clone();
         let plugin = Arc::clone(self);
         Ok(Planned {
             plugin,
@@ -137,6 +139,7 @@ impl Plugin {
             settings,
             grants,
             durability,
+            temporary,
         })
     }
 
@@ -212,7 +215,13 @@ impl Planned {
     ///
     /// Fails if the plugin crashed.
     pub async fn open(self) -> Result<Session, Error> {
-        let operation = Operation::new(self.reference, self.settings, self.grants, self.durability);
+        let operation = Operation::new(
+            self.reference,
+            self.settings,
+            self.grants,
+            self.durability,
+            self.temporary,
+        );
         self.instance
             .call("session", move |live| {
                 Box::pin(async move {

@@ -15,7 +15,9 @@ use crate::quote::quoted;
 /// The built-in plugins, the installed ones, and those that were named.
 pub(super) fn host(choice: PluginChoice, environment: &Environment, no_sync: bool) -> Result<PluginHost, UsageError> {
     let durability = if no_sync { Durability::NoSync } else { Durability::Sync };
-    let mut builder = PluginHost::builder().durability(durability);
+    let mut builder = PluginHost::builder()
+        .durability(durability)
+        .temporary_folder(environment.large_temporary_folder());
     let named = choice.plugin_dir.into_iter().filter_map(path);
     // The system's plugins win over the user's, as built-in ones win over both.
     for directory in environment.plugin_folders().into_iter().chain(named) {

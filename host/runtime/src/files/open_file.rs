@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -17,6 +17,8 @@ pub struct OpenFile {
     file: Arc<File>,
     path: PathBuf,
     access: Access,
+    /// Its bytes come from a stream: it has no time of its own.
+    spooled: bool,
 }
 
 #[derive(Clone)]
@@ -62,9 +64,19 @@ pub(super) struct StagedState {
     ended: RwLock<bool>,
     /// Bytes may have been written that are not on disk.
     dirty: AtomicBool,
+    /// Whoever owns the file has it on disk as a whole, at the end.
+    synced_at_end: bool,
 }
 
 impl StagedState {
+    /// Of a file that is synced once, when all of it is there.
+    pub(super) fn synced_at_end() -> Self {
+        Self {
+            synced_at_end: true,
+            ..Self::default()
+        }
+    }
+
     /// Ends all handles and streams, waiting for what they are about to move.
     pub(super) fn end(&self) {
         *self.ended.write().unwrap_or_else(PoisonError::into_inner) = true;
@@ -93,6 +105,7 @@ impl OpenFile {
             file: Arc::new(file),
             path,
             access: in_place.map_or(Access::Read, Access::InPlace),
+            spooled: false,
         }
     }
 
@@ -101,6 +114,15 @@ impl OpenFile {
             file: Arc::new(file),
             path,
             access: Access::Staged(state),
+            spooled: false,
+        }
+    }
+
+    /// A temporary copy of what could not be read in place.
+    pub(super) fn spooled(file: File, path: PathBuf) -> Self {
+        Self {
+            spooled: true,
+            ..Self::new(file, path, None)
         }
     }
 
@@ -123,6 +145,16 @@ impl OpenFile {
             .metadata()
             .map(|metadata| metadata.len())
             .map_err(|error| io_error(&self.path, &error))
+    }
+
+    /// When it last changed, in seconds since 1970; none for a copy of a stream.
+    pub(crate) fn modified(&self) -> GuestResult<Option<i64>> {
+        let _alive = self.enter(false)?;
+        if self.spooled {
+            return Ok(None);
+        }
+        let metadata = self.file.metadata().map_err(|error| io_error(&self.path, &error))?;
+        Ok(Some(metadata.mtime()))
     }
 
     /// Up to `max` bytes; fewer only at the end.
@@ -239,6 +271,9 @@ impl ChunkSink for RangeSink {
 
     fn finish(&mut self) -> std::io::Result<()> {
         let _alive = self.access.enter(&self.path)?;
+        if matches!(&self.access, Access::Staged(state) if state.synced_at_end) {
+            return Ok(());
+        }
         // What another handle writes while this one syncs makes the file dirty again.
         if self.synced
             && let Access::Staged(state) = &self.access

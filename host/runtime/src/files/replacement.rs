@@ -126,7 +126,7 @@ impl Replacement {
 
 /// Which directory stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Inode {
+pub(super) struct Inode {
     device: u64,
     number: u64,
 }
@@ -140,7 +140,7 @@ impl Inode {
     }
 
     /// None if nothing is there.
-    fn at(path: &Path) -> std::io::Result<Option<Self>> {
+    pub(super) fn at(path: &Path) -> std::io::Result<Option<Self>> {
         match fs::symlink_metadata(path) {
             Ok(metadata) => Ok(Some(Self::of(&metadata))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -215,7 +215,7 @@ fn move_one_by_one(new: &Path, target: &Path, files: &[PathBuf], durability: Dur
     sync_directory(target, durability)
 }
 
-fn sync_parent(path: &Path, durability: Durability) -> Result<(), Error> {
+pub(super) fn sync_parent(path: &Path, durability: Durability) -> Result<(), Error> {
     path.parent()
         .map_or(Ok(()), |parent| sync_directory(parent, durability))
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
-use longshore_blob::{ChunkSink as _, ChunkSource};
+use longshore_blob::{ChunkSink as _, ChunkSource, ReadSource};
+use longshore_types::{Algorithm, Hasher};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use crate::bindings::transport::longshore::transport::bytes::{Host, HostReader, HostWriter};
 use crate::bindings::transport::longshore::transport::types::Error as GuestError;
 use crate::control::Control;
-use crate::files::{GuestResult, RangeSink, guest_error};
+use crate::files::{GuestResult, RangeSink, StreamSink, guest_error};
+use crate::inflate::inflate;
 use crate::limits;
 use crate::state::State;
 
@@ -118,6 +120,8 @@ impl ChunkSource for Remainder {
 pub enum Writer {
     /// Into a file.
     File(RangeSink),
+    /// Into a new file that is a stream.
+    Stream(StreamSink),
     /// To whoever reads the other end, on another thread.
     Channel(Sender<std::io::Result<Bytes>>),
 }
@@ -125,10 +129,10 @@ pub enum Writer {
 impl Writer {
     fn write(&mut self, data: Vec<u8>, control: &Control) -> GuestResult<()> {
         let data = Bytes::from(data);
+        let failed = |error: std::io::Error| guest_error(crate::error::io_kind(&error).as_code(), error.to_string());
         match self {
-            Self::File(sink) => sink
-                .write_chunk(data)
-                .map_err(|error| guest_error(crate::error::io_kind(&error).as_code(), error.to_string())),
+            Self::File(sink) => sink.write_chunk(data).map_err(failed),
+            Self::Stream(sink) => sink.write_chunk(data).map_err(failed),
             Self::Channel(sender) => {
                 let mut message = Ok(data);
                 loop {
@@ -187,7 +191,48 @@ impl ChunkSource for ChannelSource {
     }
 }
 
-impl Host for State {}
+impl State {
+    /// The source of a stream that a guest gives away.
+    fn take_source(&mut self, reader: Resource<Reader>) -> Result<Box<dyn ChunkSource>> {
+        self.enter();
+        Ok(self.table.delete(reader)?.into_source())
+    }
+}
+
+impl Host for State {
+    fn decompress(&mut self, data: Resource<Reader>) -> Result<Result<(Resource<Reader>, String), GuestError>> {
+        let source = self.take_source(data)?;
+        Ok(match inflate(source) {
+            Ok((reader, compression)) => {
+                let reader = self.push(Reader::new(Box::new(ReadSource::new(reader))))?;
+                Ok((reader, compression.to_string()))
+            }
+            Err(error) => Err(guest_error(crate::error::io_kind(&error).as_code(), error.to_string())),
+        })
+    }
+
+    fn measure(&mut self, data: Resource<Reader>) -> Result<Result<(String, u64), GuestError>> {
+        let mut source = self.take_source(data)?;
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        let mut size = 0;
+        loop {
+            if self.control().is_cancelled() {
+                return Ok(Err(guest_error("interrupted", "interrupted while reading a stream")));
+            }
+            match source.next_chunk() {
+                Ok(Some(chunk)) => {
+                    hasher.update(&chunk);
+                    size += chunk.len() as u64;
+                }
+                Ok(None) => return Ok(Ok((hasher.finish().to_string(), size))),
+                Err(error) => {
+                    let code = crate::error::io_kind(&error).as_code();
+                    return Ok(Err(guest_error(code, error.to_string())));
+                }
+            }
+        }
+    }
+}
 
 impl HostReader for State {
     fn read(&mut self, reader: Resource<Reader>, max: u32) -> Result<Result<Vec<u8>, GuestError>> {

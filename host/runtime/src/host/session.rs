@@ -1,10 +1,15 @@
+use std::sync::Arc;
+
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail};
 
-use crate::bindings::transport::longshore::transport::session::{Access as GuestAccess, Host, HostPlan, HostSession};
+use crate::bindings::transport::longshore::transport::session::{
+    Access as GuestAccess, Host, HostPlan, HostSession, Sink as GuestSink,
+};
 use crate::bindings::transport::longshore::transport::types::{self, Error as GuestError};
-use crate::files::Directory;
+use crate::files::{Directory, OpenFile, Sink};
 use crate::grants::{Access, Plan};
+use crate::host::bytes::Writer;
 use crate::state::State;
 
 /// Stands for the operation of the store, which is part of its state.
@@ -34,11 +39,27 @@ impl HostPlan for State {
         self.plan(&plan, label, path, Access::Replace)
     }
 
+    fn file(&mut self, plan: Resource<Plan>, label: String, path: String, extras: Extras) -> Result<()> {
+        let inflate = says_yes(&extras, "inflate");
+        self.plan(&plan, label, path, Access::ReadFile { inflate })
+    }
+
+    fn new_file(&mut self, plan: Resource<Plan>, label: String, path: String, extras: Extras) -> Result<()> {
+        let replace = says_yes(&extras, "replace");
+        self.plan(&plan, label, path, Access::NewFile { replace })
+    }
+
     fn drop(&mut self, plan: Resource<Plan>) -> Result<()> {
         self.enter();
         self.table.delete(plan)?;
         Ok(())
     }
+}
+
+type Extras = Vec<(String, String)>;
+
+fn says_yes(extras: &Extras, key: &str) -> bool {
+    extras.iter().any(|(name, value)| name == key && value == "yes")
 }
 
 impl State {
@@ -90,6 +111,25 @@ impl HostSession for State {
             Ok(None) => Ok(Ok(None)),
             Err(error) => Ok(Err(error)),
         }
+    }
+
+    fn file(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Result<Resource<OpenFile>, GuestError>> {
+        self.enter();
+        let control = Arc::clone(self.control());
+        match self.operation()?.file(&label, move || control.is_cancelled()) {
+            Ok(file) => Ok(Ok(self.push(file)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn new_file(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Result<GuestSink, GuestError>> {
+        self.enter();
+        let control = Arc::clone(self.control());
+        Ok(match self.operation()?.new_file(&label, &|| control.is_cancelled()) {
+            Ok(Sink::File(file)) => Ok(GuestSink::Seekable(self.push(file)?)),
+            Ok(Sink::Stream(stream)) => Ok(GuestSink::Streamed(self.push(Writer::Stream(stream))?)),
+            Err(error) => Err(error),
+        })
     }
 
     fn drop(&mut self, session: Resource<SessionHandle>) -> Result<()> {

@@ -68,6 +68,10 @@ impl HostFile for State {
         self.hand_out(sink.map(Writer::File))
     }
 
+    fn modified(&mut self, file: Resource<OpenFile>) -> Answer<Option<i64>> {
+        Ok(self.file(&file)?.modified())
+    }
+
     fn again(&mut self, file: Resource<OpenFile>) -> Result<Resource<OpenFile>> {
         let file = self.file(&file)?.clone();
         self.push(file)

@@ -51,7 +51,10 @@ struct Output<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Granted {
     label: String,
-    directory: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     access: &'static str,
 }
 
@@ -152,12 +155,20 @@ impl Granted {
             Access::Read => "read",
             Access::Write => "write",
             Access::Create => "create",
-            Access::Replace => "replace",
+            Access::Replace | Access::NewFile { replace: true } => "replace",
+            Access::ReadFile { .. } => "read",
+            Access::NewFile { replace: false } => "create",
         };
-        let directory = grant.path.display().to_string();
+        let path = grant.path.display().to_string();
+        let (directory, file) = if grant.is_file() {
+            (None, Some(path))
+        } else {
+            (Some(path), None)
+        };
         Self {
             label: grant.label.clone(),
             directory,
+            file,
             access,
         }
     }
