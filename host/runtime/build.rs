@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 4] = [
+const PLUGINS: [(&str, &str); 5] = [
     ("dir", "DIR"),
+    ("docker-archive", "DOCKER_ARCHIVE"),
     ("oci", "OCI"),
     ("policy-basic", "POLICY_BASIC"),
     ("policy-signed-by", "POLICY_SIGNED_BY"),

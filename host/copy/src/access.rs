@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use longshore_config::Credentials;
+use longshore_types::Reference;
 
 /// How a registry learns who asks.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,8 @@ pub struct Access {
     pub tls_verify: Option<bool>,
     /// F-10: blob pool of `oci:` layouts.
     pub shared_blob_dir: Option<PathBuf>,
+    /// More names for the image that is written to a `docker-archive:`; all have tags (CP-01).
+    pub additional_tags: Vec<Reference>,
     /// The `User-Agent` that registries see; none: `longshore/VERSION`.
     pub user_agent: Option<String>,
 }

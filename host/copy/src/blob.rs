@@ -172,8 +172,8 @@ impl Shared<'_> {
             let (source, compression) = self.peek(job, body.source).await?;
             body.source = source;
             if plan.change(compression) != Change::Keep {
-                if let Some(folder) = &self.compression.precompute_in {
-                    return self.precomputed(job, body.source, plan, folder).await;
+                if let Some(folder) = self.compression.folder_for(self.destination.traits()) {
+                    return self.precomputed(job, body.source, plan, &folder).await;
                 }
                 info.digest = None;
                 info.size = None;

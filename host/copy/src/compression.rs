@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use longshore_blob::{Compressor, LayerWish, TransferPlan};
 use longshore_types::{Compression, Descriptor};
 
+use crate::destination::DestinationTraits;
+
 /// How layers are compressed where the destination wishes them compressed.
 #[derive(Clone, Debug, Default)]
 pub struct CompressionOptions {
@@ -15,12 +17,25 @@ pub struct CompressionOptions {
     /// Compress into a temporary file in this folder first, and ask the destination for the result before sending it
     /// (CP-28); none: compress while sending.
     pub precompute_in: Option<PathBuf>,
+    /// Where layers are changed for a destination that has to know their sizes first (`size-first`); none: the system's
+    /// folder for temporary files.
+    pub temporary_folder: Option<PathBuf>,
 }
 
 impl CompressionOptions {
     /// Whether only OCI manifests can name the layers (MC-04).
     pub(crate) fn needs_oci(&self) -> bool {
         self.recompress && self.compressor.format() == Compression::Zstd
+    }
+
+    /// Where a layer is to be changed before the destination is told of it; none: while it is sent.
+    pub(crate) fn folder_for(&self, destination: &DestinationTraits) -> Option<PathBuf> {
+        let needed = || {
+            destination
+                .has("size-first")
+                .then(|| self.temporary_folder.clone().unwrap_or_else(std::env::temp_dir))
+        };
+        self.precompute_in.clone().or_else(needed)
     }
 
     /// The plan for a blob that the manifest names.

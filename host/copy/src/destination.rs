@@ -34,7 +34,8 @@ pub trait ImageDestination: Send + Sync {
         false
     }
 
-    /// Announces a blob; none if it turns out to be there already. Digest and size are absent if they are not known beforehand.
+    /// Announces a blob; none if it turns out to be there already. Digest and size are absent if they are not known beforehand,
+    /// which they always are with `size-first`.
     /// One digest is never begun twice at a time.
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError>;
 
@@ -59,7 +60,7 @@ pub struct DestinationTraits {
     pub manifest_types: Vec<String>,
     /// What it wants done with the compression of layers.
     pub layer_compression: LayerWish,
-    /// Open set: `signatures`, `lists`, `one-at-a-time`, `foreign-layers`, and what later versions add.
+    /// Open set: `signatures`, `lists`, `one-at-a-time`, `foreign-layers`, `size-first`, and what later versions add.
     pub abilities: BTreeSet<String>,
     /// Why signatures cannot be stored, if they cannot and the transport has its own words for it (P-06).
     pub signatures_refused: Option<String>,

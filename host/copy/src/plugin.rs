@@ -64,6 +64,10 @@ impl Transport for PluginTransport {
         if let Some(path) = &access.shared_blob_dir {
             settings = settings.with(Settings::SHARED_BLOB_DIR, path.to_string_lossy());
         }
+        if !access.additional_tags.is_empty() {
+            let tags: Vec<String> = access.additional_tags.iter().map(Reference::to_string).collect();
+            settings = settings.with(Settings::ADDITIONAL_TAGS, tags.join(" "));
+        }
         let purpose = match purpose {
             Purpose::Source => longshore_runtime::Purpose::Source,
             Purpose::Destination => longshore_runtime::Purpose::Destination,
@@ -153,11 +157,14 @@ impl Location for PluginLocation {
     }
 }
 
-/// Words that scripts match on (OC-07); the contract has no place for them.
+/// Words that scripts match on (OC-07, DA-09); the contract has no place for them.
 fn signatures_refused(transport: &str) -> Option<String> {
-    ["oci", "oci-archive"]
-        .contains(&transport)
-        .then(|| "Pushing signatures for OCI images is not supported".to_owned())
+    let words = match transport {
+        "oci" | "oci-archive" => "Pushing signatures for OCI images is not supported",
+        "docker-archive" => "Storing signatures for docker tar files is not supported",
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 struct Source {

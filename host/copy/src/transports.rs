@@ -21,6 +21,9 @@ pub struct Transports {
     plugins: Option<PluginHost>,
 }
 
+/// The other transport whose tags can be listed.
+const DOCKER_ARCHIVE: &str = "docker-archive";
+
 /// A name and the settings to use with it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -30,12 +33,12 @@ pub struct Endpoint {
     pub access: Access,
 }
 
-/// The answer to a tag listing, as `list-tags` prints it (LT-02).
+/// The answer to a tag listing, as `list-tags` prints it (LT-02, LT-03).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagList {
-    /// The repository's full name, `domain/path`.
-    pub repository: String,
-    /// Its tags in the registry's order.
+    /// The repository's full name, `domain/path`; none for an archive.
+    pub repository: Option<String>,
+    /// Its tags in the registry's order, or the names of all images of an archive.
     pub tags: Vec<String>,
 }
 
@@ -133,12 +136,12 @@ impl Transports {
         location.delete().await.map_err(failed)
     }
 
-    /// All tags of a `docker://` repository (LT-01, LT-02).
+    /// All tags of a `docker://` repository or a `docker-archive:` (LT-01, LT-02, LT-03).
     pub async fn list_tags(&self, endpoint: &Endpoint) -> Result<TagList, CopyError> {
         let transport = &endpoint.name.transport;
-        if transport != docker::NAME {
+        if ![docker::NAME, DOCKER_ARCHIVE].contains(&transport.as_str()) {
             return Err(CopyError::Unsupported(format!(
-                "Unsupported transport '{transport}' for tag listing. Only supported: docker"
+                "Unsupported transport '{transport}' for tag listing. Only supported: docker, docker-archive"
             )));
         }
         let location = self.locate(endpoint, Purpose::Enumerate).await?;
@@ -149,12 +152,19 @@ impl Transports {
             source,
         };
         let tags = location.list().await.map_err(failed)?;
+        if transport == DOCKER_ARCHIVE {
+            let repository = None;
+            return Ok(TagList { repository, tags });
+        }
         let repository = docker::repository_name(&endpoint.name.reference).map_err(|source| CopyError::Open {
             side: Side::Source,
             name: endpoint.name.to_string(),
             source,
         })?;
-        Ok(TagList { repository, tags })
+        Ok(TagList {
+            repository: Some(repository),
+            tags,
+        })
     }
 
     /// The images at a place that can hold several, such as a layout.

@@ -31,6 +31,12 @@ pub(crate) static ALL: &[Builtin] = &[
         code: DIR,
     },
     Builtin {
+        name: "docker-archive",
+        transports: &["docker-archive"],
+        requirement_types: &[],
+        code: DOCKER_ARCHIVE,
+    },
+    Builtin {
         name: "oci",
         transports: &["oci"],
         requirement_types: &[],

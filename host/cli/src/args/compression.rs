@@ -65,7 +65,8 @@ impl CompressionArgs {
             compressor: compressor(format, self.dest_compress_level)?,
             recompress: format.is_some(),
             force: self.dest_force_compress_format,
-            precompute_in: (self.dest_precompute_digests && destination == "docker").then_some(folder),
+            precompute_in: (self.dest_precompute_digests && destination == "docker").then(|| folder.clone()),
+            temporary_folder: Some(folder),
         };
         Ok(self.ineffective(destination))
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use longshore_copy::{Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Options};
-use longshore_types::{ImageFormat, ImageName};
+use longshore_copy::{Access, Copier, CopyError, Copying, DEFAULT_PARALLEL, Endpoint, Options};
+use longshore_types::{ImageFormat, ImageName, Reference};
 
 use crate::args::{
     AccessArgs, CompressionArgs, Destination, InstanceArgs, PlatformArgs, PluginChoice, RetryArgs, SigningArgs, Source,
@@ -26,6 +26,10 @@ use crate::signals::{Signals, Stopped};
 pub(crate) struct CopyArgs {
     #[arg(hide = true)]
     images: Vec<String>,
+
+    /// Additional tags (supports docker-archive)
+    #[arg(long, value_name = "NAME:TAG", value_delimiter = ',')]
+    additional_tag: Vec<String>,
 
     /// Path of the registry credentials file for both sides
     #[arg(long, value_name = "PATH")]
@@ -170,7 +174,14 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
     };
     let destination = Endpoint {
         name: destination_name,
-        access: args.destination.resolve(&both)?,
+        access: Access {
+            additional_tags: args
+                .additional_tag
+                .iter()
+                .map(additional_tag)
+                .collect::<Result<_, _>>()?,
+            ..args.destination.resolve(&both)?
+        },
     };
     let parallel = args.image_parallel_copies.and_then(NonZeroUsize::new);
     let mut options = Options {
@@ -222,6 +233,18 @@ async fn until_stopped(
     }
 }
 
+/// Reads `--additional-tag` (CP-01).
+fn additional_tag(text: &String) -> Result<Reference, UsageError> {
+    let name = Reference::parse_normalized(text)
+        .map_err(|error| UsageError::new(format!("error parsing additional-tag '{text}': {error}")))?;
+    if name.tag().is_some() && name.digest().is_none() {
+        return Ok(name);
+    }
+    Err(UsageError::new(format!(
+        "additional-tag '{text}' must be a tagged reference"
+    )))
+}
+
 /// Reads `--format` (CP-09).
 fn parse_format(text: &str) -> Result<ImageFormat, UsageError> {
     match text {
@@ -241,9 +264,12 @@ fn report_of(destination: &ImageName, quiet: bool) -> Report {
     if quiet {
         return Report::Nowhere;
     }
+    // A directory may be called `-`.
+    let dash = (!["dir", "oci"].contains(&destination.transport.as_str())).then_some("-");
     let is_stdout = |path: &str| {
         ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
             .into_iter()
+            .chain(dash)
             .filter_map(|stdout| path.strip_prefix(stdout))
             .any(|rest| rest.is_empty() || rest.starts_with(':'))
     };
@@ -294,6 +320,10 @@ mod tests {
             ("dir:/dev/stdout", false, Report::Stderr),
             ("docker-archive:/dev/stdout:a/b:c", false, Report::Stderr),
             ("docker-archive:/dev/fd/1", false, Report::Stderr),
+            ("docker-archive:-", false, Report::Stderr),
+            ("docker-archive:-:a/b:c", false, Report::Stderr),
+            ("docker-archive:-a", false, Report::Stdout),
+            ("dir:-", false, Report::Stdout),
             ("dir:/proc/self/fd/1", false, Report::Stderr),
             ("dir:/dev/stdout2", false, Report::Stdout),
             ("dir:/dev/fd/10", false, Report::Stdout),

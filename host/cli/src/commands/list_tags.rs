@@ -27,11 +27,11 @@ pub(crate) struct ListTagsArgs {
     pub(crate) plugins: PluginChoice,
 }
 
-/// The printed object (LT-02).
+/// The printed object (LT-02, LT-03).
 #[derive(Serialize)]
 struct Output<'a> {
-    #[serde(rename = "Repository")]
-    repository: &'a str,
+    #[serde(rename = "Repository", skip_serializing_if = "Option::is_none")]
+    repository: Option<&'a str>,
     #[serde(rename = "Tags")]
     tags: &'a [String],
 }
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: ListTagsArgs, settings: &Settings, printer: &Print
     };
     let list = args.retry.resolve().run(printer, list).await?;
     let output = Output {
-        repository: &list.repository,
+        repository: list.repository.as_deref(),
         tags: &list.tags,
     };
     printer.json(&output)

@@ -27,6 +27,7 @@ impl<S> AccessArgs<S> {
         let cert_dir = self.cert_dir.clone().and_then(path);
         let shared_blob_dir = self.shared_blob_dir.clone().and_then(path);
         Ok(Access {
+            additional_tags: Vec::new(),
             credentials: self.credentials()?,
             authfile: authfile.and_then(path),
             cert_dir,

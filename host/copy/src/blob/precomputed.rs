@@ -10,7 +10,7 @@ use crate::event::SkipReason;
 
 impl Shared<'_> {
     /// Changes a layer's compression into a temporary file first, so that the destination can be asked for the result
-    /// before it is sent (BR-06).
+    /// before it is sent (BR-06), or knows its size before its bytes.
     pub(super) async fn precomputed(
         &self,
         job: &BlobJob<'_>,

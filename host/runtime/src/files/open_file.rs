@@ -194,6 +194,13 @@ impl OpenFile {
         written.map_err(|error| io_error(&self.path, &error))
     }
 
+    pub(crate) fn resize(&self, size: u64) -> GuestResult<()> {
+        let _alive = self.enter(true)?;
+        let resized = self.file.set_len(size);
+        self.access.wrote();
+        resized.map_err(|error| io_error(&self.path, &error))
+    }
+
     /// The bytes of a range, for the host to move, and their number.
     pub(crate) fn source(&self, offset: u64, length: Option<u64>) -> GuestResult<(RangeSource, u64)> {
         let size = self.size()?;

@@ -57,6 +57,10 @@ impl HostFile for State {
         Ok(self.moved(written, |()| data.len()))
     }
 
+    fn resize(&mut self, file: Resource<OpenFile>, size: u64) -> Answer<()> {
+        Ok(self.file(&file)?.resize(size))
+    }
+
     fn reader(&mut self, file: Resource<OpenFile>, offset: u64, length: Option<u64>) -> Answer<Resource<Reader>> {
         let source = self.file(&file)?.source(offset, length);
         self.hand_out(source.map(|(source, _)| Reader::new(Box::new(source) as Box<dyn ChunkSource>)))
