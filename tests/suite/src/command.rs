@@ -134,6 +134,13 @@ impl Tool {
         self
     }
 
+    /// Lets the test write what it reads on stdin.
+    #[must_use]
+    pub fn piped_stdin(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
     /// The same command, started by another one that takes it as its last arguments.
     #[must_use]
     pub fn below(self, other: Self) -> Self {

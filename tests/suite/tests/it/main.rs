@@ -12,6 +12,7 @@ mod copy_local;
 mod copy_registry;
 mod crash;
 mod differential;
+mod docker_archive;
 mod durability;
 mod fault_table;
 mod faults;
