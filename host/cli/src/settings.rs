@@ -51,7 +51,9 @@ impl Settings {
         let temporary_folder = global.tmpdir.and_then(access::path);
         let registries_d = global.registries_d.and_then(access::path);
         let environment = Environment::of_process().with_registries_d(registries_d);
-        let plugins = plugins::host(global.plugins, &environment, global.no_sync)?;
+        let unpacked = temporary_folder.clone();
+        let unpacked = unpacked.unwrap_or_else(|| environment.large_temporary_folder());
+        let plugins = plugins::host(global.plugins, &environment, global.no_sync, unpacked)?;
         let fallback = Fallback {
             tls_verify: global.tls_verify,
             user_agent: given(&global.user_agent_prefix).map(user_agent).transpose()?,

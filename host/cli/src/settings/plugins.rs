@@ -12,12 +12,15 @@ use super::access::path;
 use crate::args::{PluginChoice, UsageError};
 use crate::quote::quoted;
 
-/// The built-in plugins, the installed ones, and those that were named.
-pub(super) fn host(choice: PluginChoice, environment: &Environment, no_sync: bool) -> Result<PluginHost, UsageError> {
+/// The built-in plugins, the installed ones, and those that were named. What has to be unpacked goes to `temporary`.
+pub(super) fn host(
+    choice: PluginChoice,
+    environment: &Environment,
+    no_sync: bool,
+    temporary: PathBuf,
+) -> Result<PluginHost, UsageError> {
     let durability = if no_sync { Durability::NoSync } else { Durability::Sync };
-    let mut builder = PluginHost::builder()
-        .durability(durability)
-        .temporary_folder(environment.large_temporary_folder());
+    let mut builder = PluginHost::builder().durability(durability).temporary_folder(temporary);
     let named = choice.plugin_dir.into_iter().filter_map(path);
     // The system's plugins win over the user's, as built-in ones win over both.
     for directory in environment.plugin_folders().into_iter().chain(named) {

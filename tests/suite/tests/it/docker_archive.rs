@@ -3,9 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 
-use longshore_tests::{
-    Fault, Finished, Gate, ImageSpec, Kind, Layer, Packing, Scratch, TestRegistry, When, files_below, sha256,
-};
+use longshore_tests::{Fault, Finished, Gate, ImageSpec, Kind, Layer, Packing, Scratch, TestRegistry, When, sha256};
 use serde_json::Value;
 
 fn ours(scratch: &Scratch, arguments: &[&str]) -> Finished {
@@ -270,17 +268,17 @@ fn a_killed_copy_leaves_no_file() {
     };
     registry.script(When::every("GET", &layer), stall);
     let scratch = Scratch::new().unwrap();
-    let before = files_below(&scratch.path(".")).unwrap();
-    let to = scratch.name("docker-archive", "new.tar:foo:1");
+    fs::create_dir(scratch.path("out")).unwrap();
+    let to = scratch.name("docker-archive", "out/new.tar:foo:1");
     let arguments = ["copy", "--src-tls-verify=false", &registry.name("app:v1"), &to];
     let mut child = scratch.longshore().args(arguments).start();
     registry.wait_for("GET", &layer);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(files_below(&scratch.path(".")).unwrap(), before);
+    assert_eq!(fs::read_dir(scratch.path("out")).unwrap().count(), 0);
     gate.open();
     ours(&scratch, &arguments).success();
-    assert_eq!(files_below(&scratch.path(".")).unwrap().len(), before.len() + 1);
+    assert_eq!(fs::read_dir(scratch.path("out")).unwrap().count(), 1);
 }
 
 #[test]
@@ -388,7 +386,7 @@ fn policy_knows_archives_by_their_default_only() {
     scratch.write_policy(scoped).unwrap();
     ours(&scratch, &["copy", &archive, "dir:never"])
         .with_status(1)
-        .says(&["does not support any scopes"]);
+        .says(&["Unknown key \"/a\""]);
 }
 
 #[test]
