@@ -5,10 +5,10 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -18,6 +18,9 @@ use crate::environment::Environment;
 
 /// Time for a helper to answer. It may ask its user to unlock a key ring, which takes some while.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time between two looks at whether a helper that has answered has ended.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Largest answer of a helper, in bytes: a token of some kilobytes at most.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -111,19 +114,21 @@ fn ask_within(
         // A helper that fails at once need not read it. A name fits into a pipe, so this does not block.
         let _ = writeln!(input, "{server}");
     }
-    let output = answer(&mut child.0, timeout).map_err(|problem| match problem {
+    let deadline = Instant::now() + timeout;
+    let failed = |problem| match problem {
         None => HelperError::Timeout {
             program: program.clone(),
         },
         Some(error) => run(error),
-    })?;
+    };
+    let output = answer(&mut child.0, timeout).map_err(failed)?;
     if output.len() as u64 > MAX_ANSWER {
         return Err(HelperError::Answer {
             program,
             what: "more than credentials are long",
         });
     }
-    let status = child.0.wait().map_err(run)?;
+    let status = end(&mut child.0, deadline).map_err(failed)?;
     if !status.success() {
         let said = String::from_utf8_lossy(&output);
         return if is_not_found(said.trim()) {
@@ -181,6 +186,18 @@ fn answer(child: &mut Child, timeout: Duration) -> Result<Vec<u8>, Option<std::i
     match receiver.recv_timeout(timeout) {
         Ok(read) => read.map_err(Some),
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(None),
+    }
+}
+
+/// How a helper ended; the error is none for one that has closed its output and still runs at the deadline.
+fn end(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Option<std::io::Error>> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if Instant::now() >= deadline => return Err(None),
+            Ok(None) => thread::sleep(PAUSE),
+            Err(error) => return Err(Some(error)),
+        }
     }
 }
 
@@ -286,9 +303,11 @@ mod tests {
 
     #[test]
     fn a_silent_helper_is_given_up() {
-        let test = helper("exec /bin/sleep 1000");
-        let error = ask_within("test", "h", &test.environment, Duration::from_millis(50)).unwrap_err();
-        assert!(matches!(error, HelperError::Timeout { .. }), "{error}");
+        for script in ["exec /bin/sleep 1000", "exec /bin/sleep 1000 >&-"] {
+            let test = helper(script);
+            let error = ask_within("test", "h", &test.environment, Duration::from_millis(50)).unwrap_err();
+            assert!(matches!(error, HelperError::Timeout { .. }), "{script}: {error}");
+        }
     }
 
     #[test]
