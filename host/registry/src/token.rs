@@ -137,7 +137,8 @@ impl Client {
             .find(|token| !token.is_empty())
             .ok_or_else(|| malformed("the token server's answer holds no token"))?;
         let until = end_of_life(asked, answer.expires_in.and_then(|life| life.as_u64()));
-        let header = secret(&format!("Bearer {token}")).map_err(|fault| fault.at_stage(stage))?;
+        let header = secret(&format!("Bearer {token}"))
+            .map_err(|_| malformed("the token holds characters that no header can have"))?;
         Ok(Token { header, until })
     }
 
