@@ -196,8 +196,8 @@ pub enum CopyError {
     #[error(transparent)]
     PolicyFile(#[from] PolicyError),
 
-    /// The signature policy could not be evaluated.
-    #[error("evaluating the signature policy for {name}: {detail}")]
+    /// The signature policy could not be evaluated, which allows nothing either (PE-01).
+    #[error("Source image rejected: evaluating the signature policy for {name}: {detail}")]
     Policy {
         /// `transport:reference` of the source.
         name: String,

@@ -266,21 +266,21 @@ mod tests {
             ),
             (
                 Answer::None,
-                "evaluating the signature policy for fake:source: policy requirement type \"insecureAcceptAnything\" cannot be \
+                "Source image rejected: evaluating the signature policy for fake:source: policy requirement type \"insecureAcceptAnything\" cannot be \
                  evaluated: no evaluator for it is installed",
             ),
             (
                 Answer::Fail,
-                "evaluating the signature policy for fake:source: policy requirement \"insecureAcceptAnything\": out of order",
+                "Source image rejected: evaluating the signature policy for fake:source: policy requirement \"insecureAcceptAnything\": out of order",
             ),
             (
                 Answer::WantFile,
-                "evaluating the signature policy for fake:source: policy requirement \"insecureAcceptAnything\": reading /no/such/key: \
+                "Source image rejected: evaluating the signature policy for fake:source: policy requirement \"insecureAcceptAnything\": reading /no/such/key: \
                  No such file or directory (os error 2)",
             ),
             (
                 Answer::Broken,
-                "evaluating the signature policy for fake:source: broken",
+                "Source image rejected: evaluating the signature policy for fake:source: broken",
             ),
         ];
         for (answer, expected) in rows {

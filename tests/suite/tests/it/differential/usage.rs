@@ -11,7 +11,12 @@ pub(super) const CASES: &[Case] = &[
     fails("usage-copy-three", "dir:plain", "copy dir:plain dir:a dir:b", TWO),
     fails("usage-inspect-none", "", "inspect", ONE),
     fails("usage-inspect-two", "dir:plain", "inspect dir:plain dir:plain", ONE),
-    fails("usage-list-tags-none", "", "list-tags", ONE),
+    fails(
+        "usage-list-tags-none",
+        "",
+        "list-tags",
+        "Exactly one non-option argument expected",
+    ),
     fails("usage-delete-none", "", "delete", "Usage: delete imageReference"),
     case("usage-digest-none", "", "manifest-digest"),
     case("usage-digest-two", "dir:plain", "manifest-digest plain/manifest.json x"),
