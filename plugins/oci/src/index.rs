@@ -81,10 +81,11 @@ impl Index {
             },
             Selector::Index(wanted) => {
                 if *wanted >= entries.len() {
-                    return Err(Error::new(
-                        code::IMAGE_NOT_FOUND,
-                        format_args!("index {wanted} is too large, only {} entries available", entries.len()),
-                    ));
+                    // Not the class of images that are not there, which is for names only.
+                    return Err(Error::invalid_reference(format_args!(
+                        "index {wanted} is too large, only {} entries available",
+                        entries.len()
+                    )));
                 }
                 *wanted
             }

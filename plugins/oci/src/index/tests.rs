@@ -138,7 +138,7 @@ fn selecting() {
         ("l:b", not_found.clone()),
         ("l:odd", Err(code::UNSUPPORTED.to_owned())),
         ("l:@1", Ok(1)),
-        ("l:@3", not_found.clone()),
+        ("l:@3", Err(code::INVALID_REFERENCE.to_owned())),
     ] {
         assert_eq!(select(&index, text), expected, "{text}");
     }
