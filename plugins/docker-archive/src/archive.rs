@@ -121,7 +121,11 @@ mod tests {
             (one, "f", Ok("a")),
             (two, "f", Err("Unexpected tar manifest.json: expected 1 item, got 2")),
             ("[]", "f", Err("Unexpected tar manifest.json: expected 1 item, got 0")),
-            (two, "f:@2", Err("Invalid source index @2, only 2 manifest items available")),
+            (
+                two,
+                "f:@2",
+                Err("Invalid source index @2, only 2 manifest items available"),
+            ),
             (two, "f:x", Err("Tag \"docker.io/library/x:latest\" not found")),
             (bad, "f:x", Err("Invalid tag \"X\" in manifest.json: ")),
         ] {

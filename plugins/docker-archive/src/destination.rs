@@ -87,7 +87,11 @@ impl Destination for ArchiveDestination {
 
     fn begin_blob(&self, info: BlobInfo) -> Result<Box<dyn BlobWriter>, Error> {
         let archive = Rc::clone(&self.archive);
-        if info.extras.iter().any(|(key, value)| key == "role" && value == "config") {
+        if info
+            .extras
+            .iter()
+            .any(|(key, value)| key == "role" && value == "config")
+        {
             return Ok(Box::new(ConfigWriter {
                 archive,
                 bytes: RefCell::default(),
@@ -103,7 +107,9 @@ impl Destination for ArchiveDestination {
 
     fn put_manifest(&self, manifest: Manifest, instance: Option<String>) -> Result<(), Error> {
         if instance.is_some() {
-            return Err(Error::unsupported("Manifest lists are not supported for docker tar files"));
+            return Err(Error::unsupported(
+                "Manifest lists are not supported for docker tar files",
+            ));
         }
         let raw = RawManifest::new(manifest.bytes, Some(&manifest.media_type)).map_err(Error::invalid_data)?;
         let parsed = match raw.parse().map_err(Error::invalid_data)? {

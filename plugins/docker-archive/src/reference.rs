@@ -50,10 +50,11 @@ impl ArchiveReference {
 
 fn position(text: &str) -> Result<usize, Error> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or_else(|| Error::invalid_reference(format_args!("Invalid source index @{text}: not a number from 0 upwards")))
+    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+        Error::invalid_reference(format_args!(
+            "Invalid source index @{text}: not a number from 0 upwards"
+        ))
+    })
 }
 
 fn name(text: &str) -> Result<Reference, Error> {

@@ -20,6 +20,15 @@ pub fn longshore() -> Tool {
     Tool::new(&built("longshore"))
 }
 
+/// An example program of the workspace's libraries, from the release build.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub(crate) fn example(name: &str) -> Tool {
+    Tool::new(&built(&format!("examples/{name}")))
+}
+
 /// The same program under another name: a link to it at `link`.
 ///
 /// # Panics
@@ -71,7 +80,7 @@ fn built(name: &str) -> PathBuf {
         Some(program) => program,
         None => panic!(
             "{name} is not built: run `cargo ci`, or \
-             `cargo plugins && cargo build --release --workspace --bins`"
+             `cargo plugins && cargo build --release --workspace --bins --examples`"
         ),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::command::{Tool, copy_in_process, longshore, longshore_as, peer};
+use crate::command::{Tool, copy_in_process, example, longshore, longshore_as, peer};
 
 /// A temporary folder with a home whose policy accepts everything; removed at the end.
 #[derive(Debug)]
@@ -79,6 +79,12 @@ impl Scratch {
     #[must_use]
     pub fn copy_in_process(&self) -> Tool {
         self.at_home(copy_in_process())
+    }
+
+    /// An example program, at home in this folder.
+    #[must_use]
+    pub fn example(&self, name: &str) -> Tool {
+        self.at_home(example(name))
     }
 
     /// A peer, at home in this folder.

@@ -359,10 +359,8 @@ fn a_decompression_bomb_is_defused() {
     let temporary = scratch.path("tmp");
     fs::create_dir(&temporary).unwrap();
     let from = scratch.name("docker-archive", "bomb");
-    let tool = scratch
-        .longshore()
-        .env("TMPDIR", &temporary)
-        .args(["copy", &from, "dir:to"]);
+    let tool = scratch.longshore().arg("--tmpdir").arg(&temporary);
+    let tool = tool.args(["copy", &from, "dir:to"]);
     tool.run().with_status(1).says(&["decompression bomb"]);
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }

@@ -1,7 +1,7 @@
 //! A registry that misbehaves: one clear error, no new name, no open upload.
 
 use longshore_tests::{
-    Fault, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_layout, check_repository, entries,
+    Builder, Fault, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_layout, check_repository, entries,
 };
 
 pub(crate) fn image() -> MadeImage {
@@ -13,9 +13,14 @@ pub(crate) fn image() -> MadeImage {
 /// Pulls into a layout that already holds an image; the pull must fail with one line that holds
 /// the registry's address and every fragment, and the layout's entries must stay as they were.
 pub(crate) fn pull_fails(when: When, fault: Fault, fragments: &[&str]) {
+    pull_from_fails(TestRegistry::builder(), when, fault, fragments);
+}
+
+/// The same with a registry of another kind.
+pub(crate) fn pull_from_fails(builder: Builder, when: When, fault: Fault, fragments: &[&str]) {
     let shown = format!("{when:?} {fault:?}");
     let shown = shown.chars().take(200).collect::<String>();
-    let registry = TestRegistry::start().unwrap();
+    let registry = builder.start().unwrap();
     image().put_into(&registry, "app", "v1");
     registry.script(when, fault);
     let scratch = Scratch::new().unwrap();

@@ -89,26 +89,6 @@ fn keys_of_every_kind_sign() {
 }
 
 #[test]
-fn a_copy_that_skopeo_signs_is_accepted() {
-    let scratch = Scratch::new().unwrap();
-    image(&scratch);
-    let gpg = Gpg::new(&scratch).unwrap();
-    let key = gpg.make_key(&[], "signer", "rsa2048", "cert,sign", "never");
-    fs::write(scratch.path("key"), gpg.export(&[&key])).unwrap();
-    let (from, to) = (scratch.name("dir", "from"), scratch.name("dir", "signed"));
-    let copy = ["copy", "--sign-by", &key, "--sign-identity", NAME, &from, &to];
-    let signed = gpg.peer("skopeo").args(copy).run();
-    if signed.status() != Some(0) {
-        // skopeo before 1.10 knows no --sign-identity, and a dir: image has no name of its own.
-        signed.fails_with(&["sign"]);
-        return;
-    }
-    policy(&scratch, &signed_by(&scratch, IDENTITY));
-    let check = scratch.longshore().args(["copy", &to, &scratch.name("dir", "ours")]);
-    check.run().success();
-}
-
-#[test]
 fn subkeys_sign_for_their_primary_key() {
     let scratch = Scratch::new().unwrap();
     image(&scratch);

@@ -1,124 +1,117 @@
 //! Signatures made by GnuPG for us, and judged by skopeo.
 
 use std::fs;
+use std::path::PathBuf;
 
-use longshore_tests::{DockerRegistry, ImageSpec, Layer, MadeImage, Scratch, Tool};
+use longshore_tests::{DockerRegistry, Finished, Gpg, ImageSpec, Layer, MadeImage, Scratch, Tool};
 
 const PLAIN_HTTP: [&str; 2] = ["--src-tls-verify=false", "--dest-tls-verify=false"];
 
-/// A folder with an image in `made`, and a GnuPG home that has a key without and one with a passphrase.
-struct Signed {
-    scratch: Scratch,
+/// An image in the folder `made`, and GnuPG with a key without and one with a passphrase.
+struct Signed<'a> {
+    scratch: &'a Scratch,
     made: MadeImage,
+    gpg: Gpg<'a>,
+    plain: String,
+    locked: String,
 }
 
 const PASSPHRASE: &str = "open-sesame-4711";
 
-impl Signed {
-    fn new() -> Self {
-        let scratch = Scratch::new().unwrap();
+impl<'a> Signed<'a> {
+    fn new(scratch: &'a Scratch) -> Self {
         let made = ImageSpec::new([Layer::new(1, 1000)])
             .and_platform("linux", "s390x")
             .make()
             .unwrap();
         made.write_dir(&scratch.path("made")).unwrap();
-        fs::create_dir(scratch.path("gnupg")).unwrap();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(scratch.path("gnupg"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(scratch.path("passphrase"), format!("{PASSPHRASE}\n")).unwrap();
+        let gpg = Gpg::new(scratch).unwrap();
+        let plain = gpg.make_key(&[], "plain@example.com", "ed25519", "sign", "never");
+        let passphrase = ["--passphrase", PASSPHRASE];
+        let locked = gpg.make_key(&passphrase, "locked@example.com", "ed25519", "sign", "never");
+        Self {
+            scratch,
+            made,
+            gpg,
+            plain,
+            locked,
         }
-        let signed = Self { scratch, made };
-        for (user, passphrase) in [("plain@example.com", ""), ("locked@example.com", PASSPHRASE)] {
-            let gpg = signed
-                .gpg()
-                .args(["--pinentry-mode", "loopback", "--passphrase", passphrase]);
-            gpg.args(["--quick-gen-key", user, "ed25519", "sign"]).run().success();
-        }
-        fs::write(signed.scratch.path("passphrase"), format!("{PASSPHRASE}\n")).unwrap();
-        signed
     }
 
     fn at_home(&self, tool: Tool) -> Tool {
         tool.env("GNUPGHOME", self.scratch.path("gnupg"))
     }
 
-    fn gpg(&self) -> Tool {
-        self.at_home(self.scratch.peer("gpg")).args(["--batch", "--quiet"])
-    }
-
     fn longshore(&self) -> Tool {
         self.at_home(self.scratch.longshore())
     }
 
-    fn fingerprint(&self, user: &str) -> String {
-        let listed = self
-            .gpg()
-            .args(["--with-colons", "--list-keys", user])
-            .run()
-            .success()
-            .stdout();
-        let line = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        line.trim_end_matches(':').rsplit(':').next().unwrap().to_owned()
+    fn skopeo(&self) -> Tool {
+        self.gpg.peer("skopeo")
     }
 
-    /// Has skopeo copy an image under a policy that demands a signature by this key.
-    fn skopeo_accepts(&self, user: &str, all: bool, image: &str) -> longshore_tests::Finished {
-        let key = self.gpg().args(["--export", user]).run().success();
-        fs::write(self.scratch.path("key.gpg"), key.stdout_bytes()).unwrap();
+    /// Writes a policy that demands a signature by this key.
+    fn policy(&self, key: &str) -> PathBuf {
+        fs::write(self.scratch.path("key.gpg"), self.gpg.export(&[key])).unwrap();
         let policy = serde_json::json!({"default": [{
             "type": "signedBy", "keyType": "GPGKeys", "keyPath": self.scratch.path("key.gpg"),
         }]});
-        fs::write(self.scratch.path("policy.json"), policy.to_string()).unwrap();
+        let path = self.scratch.path("policy.json");
+        fs::write(&path, policy.to_string()).unwrap();
+        path
+    }
+
+    /// Has a program copy an image under that policy.
+    fn judged_by(&self, judge: Tool, key: &str, all: bool, image: &str) -> Finished {
         let _ = fs::remove_dir_all(self.scratch.path("judged"));
-        let tool = self
-            .scratch
-            .peer("skopeo")
-            .arg("--policy")
-            .arg(self.scratch.path("policy.json"));
-        let tool = tool.arg("copy").args(all.then_some("--all")).args(PLAIN_HTTP);
+        let tool = judge.arg("--policy").arg(self.policy(key)).arg("copy");
+        let tool = tool.args(all.then_some("--all")).args(PLAIN_HTTP);
         tool.args([image, &self.scratch.name("dir", "judged")]).run()
+    }
+
+    /// Has skopeo do so, and us: both must agree.
+    fn is_accepted(&self, key: &str, all: bool, image: &str) -> bool {
+        let theirs = self.judged_by(self.skopeo(), key, all, image);
+        let ours = self.judged_by(self.longshore(), key, all, image);
+        assert_eq!(theirs.status(), ours.status(), "{}\n{}", theirs.story(), ours.story());
+        if ours.status() != Some(0) {
+            ours.fails_with(&["Source image rejected: "]);
+            return false;
+        }
+        true
     }
 }
 
 #[test]
 fn skopeo_accepts_what_we_sign() {
-    let signed = Signed::new();
+    let scratch = Scratch::new().unwrap();
+    let signed = Signed::new(&scratch);
     let registry = DockerRegistry::start().unwrap();
     let name = registry.name("some/name:v1");
     let copy = |user: &str, options: &[&str], to: &str| {
         let tool = signed.longshore().arg("copy").args(PLAIN_HTTP);
-        let tool = tool.args(["--sign-by", &signed.fingerprint(user)]).args(options);
+        let tool = tool.args(["--sign-by", user]).args(options);
         tool.args([&signed.scratch.name("dir", "made"), to]).run()
     };
     let passphrase = signed.scratch.path("passphrase").display().to_string();
-    signed
-        .skopeo_accepts("plain@example.com", false, "docker://127.0.0.1:9/x")
-        .with_status(1);
-
-    let finished = copy("plain@example.com", &[], &name).success();
+    let finished = copy(&signed.plain, &[], &name).success();
     finished.prints("Creating signature: Signing image using simple signing");
-    signed.skopeo_accepts("plain@example.com", false, &name).success();
-    signed.skopeo_accepts("locked@example.com", false, &name).with_status(1);
+    assert!(signed.is_accepted(&signed.plain, false, &name));
+    assert!(!signed.is_accepted(&signed.locked, false, &name));
 
     // A second signature stands beside the first one; the image is there, and is signed nevertheless.
     let again = signed.longshore().arg("copy").args(PLAIN_HTTP);
-    let again = again.args(["--sign-by", &signed.fingerprint("locked@example.com")]);
+    let again = again.args(["--sign-by", &signed.locked]);
     let again = again.args(["--sign-passphrase-file", &passphrase, "--debug"]);
     let again = again.args([&name, &registry.name("some/other:v1")]).run().success();
     assert!(!again.stderr().contains(PASSPHRASE), "{}", again.story());
-    signed
-        .skopeo_accepts("locked@example.com", false, &registry.name("some/other:v1"))
-        .success();
-    signed
-        .skopeo_accepts("plain@example.com", false, &registry.name("some/other:v1"))
-        .with_status(1);
+    assert!(signed.is_accepted(&signed.locked, false, &registry.name("some/other:v1")));
+    assert!(!signed.is_accepted(&signed.plain, false, &registry.name("some/other:v1")));
 
     // A list: each image and the list itself.
-    copy("plain@example.com", &["--all"], &registry.name("some/list:v1")).success();
-    signed
-        .skopeo_accepts("plain@example.com", true, &registry.name("some/list:v1"))
-        .success();
+    copy(&signed.plain, &["--all"], &registry.name("some/list:v1")).success();
+    assert!(signed.is_accepted(&signed.plain, true, &registry.name("some/list:v1")));
     let lookaside = fs::read_dir(signed.scratch.path("lookaside/some")).unwrap();
     let lists = lookaside.filter(|entry| {
         entry
@@ -132,8 +125,30 @@ fn skopeo_accepts_what_we_sign() {
 }
 
 #[test]
+fn what_skopeo_signs_is_accepted() {
+    let scratch = Scratch::new().unwrap();
+    let signed = Signed::new(&scratch);
+    let registry = DockerRegistry::start().unwrap();
+    let name = registry.name("some/name:v1");
+    let copy = signed
+        .skopeo()
+        .args(["copy", "--all", "--sign-by", &signed.plain])
+        .args(PLAIN_HTTP);
+    copy.args([&scratch.name("dir", "made"), &name]).run().success();
+    for all in [false, true] {
+        assert!(signed.is_accepted(&signed.plain, all, &name));
+        assert!(!signed.is_accepted(&signed.locked, all, &name));
+    }
+    // The same images under a name that nobody signed.
+    let copy = scratch.longshore().args(["copy", "--all"]).args(PLAIN_HTTP);
+    copy.args([&name, &registry.name("some/other:v1")]).run().success();
+    assert!(!signed.is_accepted(&signed.plain, false, &registry.name("some/other:v1")));
+}
+
+#[test]
 fn an_image_gets_another_name_on_demand() {
-    let signed = Signed::new();
+    let scratch = Scratch::new().unwrap();
+    let signed = Signed::new(&scratch);
     let copy = |options: &[&str]| {
         let tool = signed
             .longshore()
@@ -148,17 +163,16 @@ fn an_image_gets_another_name_on_demand() {
     copy(&["--sign-identity", "h.test/x"]).fails_with(&["Sign identity must be a fully specified reference"]);
     copy(&["--sign-identity", "h.test/x:1"]).success();
     let digest = longshore_tests::sha256(&fs::read(signed.scratch.path("to/manifest.json")).unwrap());
-    let verify = signed.at_home(signed.scratch.peer("skopeo")).arg("standalone-verify");
+    let verify = signed.skopeo().arg("standalone-verify");
     let verify = verify.arg(signed.scratch.path("to/manifest.json")).arg("h.test/x:1");
-    let verify = verify
-        .arg(signed.fingerprint("plain@example.com"))
-        .arg(signed.scratch.path("to/signature-1"));
+    let verify = verify.arg(&signed.plain).arg(signed.scratch.path("to/signature-1"));
     verify.run().success().prints(&digest);
 }
 
 #[test]
 fn signing_that_fails_leaves_nothing() {
-    let signed = Signed::new();
+    let scratch = Scratch::new().unwrap();
+    let signed = Signed::new(&scratch);
     let layout = signed.scratch.name("oci", "layout:x");
     let cases = [
         ("nobody@example.com", "dir:to", "nobody@example.com"),
@@ -177,7 +191,8 @@ fn signing_that_fails_leaves_nothing() {
 
 #[test]
 fn files_are_signed_for_skopeo() {
-    let signed = Signed::new();
+    let scratch = Scratch::new().unwrap();
+    let signed = Signed::new(&scratch);
     let manifest = signed.scratch.path("made/manifest.json");
     let signature = signed.scratch.path("signature");
     let sign = |words: &[&str]| {
@@ -190,25 +205,14 @@ fn files_are_signed_for_skopeo() {
     };
     let output = signature.display().to_string();
     let passphrase = signed.scratch.path("passphrase").display().to_string();
-    for (user, options) in [
-        ("plain@example.com", &["-o", &output][..]),
-        (
-            "locked@example.com",
-            &["--output", &output, "--passphrase-file", &passphrase],
-        ),
+    for (key, options) in [
+        (&signed.plain, &["-o", &output][..]),
+        (&signed.locked, &["--output", &output, "--passphrase-file", &passphrase]),
     ] {
-        let finished = sign(&[&["h.test/a:1", user], options].concat()).success();
+        let finished = sign(&[&["h.test/a:1", key], options].concat()).success();
         assert_eq!(finished.stdout(), "");
-        let fingerprint = signed.fingerprint(user);
-        let verify = signed
-            .at_home(signed.scratch.peer("skopeo"))
-            .arg("standalone-verify")
-            .arg(&manifest);
-        let verify = verify
-            .args(["h.test/a:1", &fingerprint])
-            .arg(&signature)
-            .run()
-            .success();
+        let verify = signed.skopeo().arg("standalone-verify").arg(&manifest);
+        let verify = verify.args(["h.test/a:1", key]).arg(&signature).run().success();
         verify.prints(&signed.made.top.digest);
     }
     sign(&["h.test/a:1", "plain@example.com"]).fails_with(&["Usage: longshore standalone-sign manifest"]);
@@ -219,17 +223,15 @@ fn files_are_signed_for_skopeo() {
 
 #[test]
 fn files_are_verified_as_skopeo_does() {
-    let signed = Signed::new();
+    let scratch = Scratch::new().unwrap();
+    let signed = Signed::new(&scratch);
     let manifest = signed.scratch.path("made/manifest.json");
     let signature = signed.scratch.path("signature");
-    let plain = signed.fingerprint("plain@example.com");
-    let locked = signed.fingerprint("locked@example.com");
-    let sign = signed
-        .at_home(signed.scratch.peer("skopeo"))
-        .arg("standalone-sign")
-        .arg(&manifest);
+    let plain = signed.plain.clone();
+    let locked = signed.locked.clone();
+    let sign = signed.skopeo().arg("standalone-sign").arg(&manifest);
     sign.args(["h.test/a:1", &plain, "-o"]).arg(&signature).run().success();
-    let keys = signed.gpg().args(["--export", "--armor"]).run().success();
+    let keys = signed.gpg.run(&["--export", "--armor"]);
     fs::write(signed.scratch.path("keys.asc"), keys.stdout_bytes()).unwrap();
     let keys = signed.scratch.path("keys.asc").display().to_string();
     let verify = |name: &str, fingerprints: &str, options: &[&str]| {
