@@ -119,7 +119,6 @@ pub(super) const CASES: &[Case] = &[
     case("tar-dir", "dir:tar", "copy dir:tar dir:to"),
     case("zstd-dir", "dir:zstd", "copy dir:zstd dir:to"),
     case("zstd-oci", "dir:zstd", "copy dir:zstd oci:to:x"),
-    case("zstd-reg", "dir:zstd", "copy !d dir:zstd docker://{r}/to:v1"),
     case("zstd-from-reg", "reg:zstd", "copy !s docker://{r}/zstd:v1 oci:to:x"),
     case("v2s2-tar-dir", "dir:v2s2-tar", "copy dir:v2s2-tar dir:to"),
     case("many-dir", "dir:many", "copy dir:many dir:to"),
@@ -281,7 +280,6 @@ pub(super) const CASES: &[Case] = &[
         "reg:plain",
         "copy !s --dest-decompress docker://{r}/plain:v1 dir:to",
     ),
-    case("decompress-zstd", "dir:zstd", "copy --dest-decompress dir:zstd dir:to"),
     case("decompress-tar", "dir:tar", "copy --dest-decompress dir:tar dir:to"),
     case("compress-dir", "dir:plain", "copy --dest-compress dir:plain dir:to"),
     case(
