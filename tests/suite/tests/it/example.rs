@@ -4,8 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use longshore_tests::{
-    Authority, Fault, Gate, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_dir, check_layout,
-    test_guest,
+    Authority, Fault, Gate, ImageSpec, Layer, MadeImage, Scratch, TestRegistry, When, check_layout, test_guest,
 };
 
 fn image() -> MadeImage {
