@@ -149,12 +149,12 @@ fn hostile_archives_are_refused() {
         (vec![file("f", b"1"), file("f", b"2")], "f", "more than once"),
         (vec![file("f", b"1"), file("./f", b"1")], "f", "more than once"),
         (
-            vec![pax("9 size=1\n10 size=10\n"), file("f", b"1234567890")],
+            vec![pax("9 size=1\n11 size=10\n"), file("f", b"1234567890")],
             "f",
             "more than one size",
         ),
-        (vec![pax("10 size=-1\n"), file("f", b"1")], "f", "malformed size"),
-        (vec![pax("16 size=99999999\n"), file("f", b"1")], "f", "beyond the end"),
+        (vec![pax("11 size=-1\n"), file("f", b"1")], "f", "malformed size"),
+        (vec![pax("17 size=99999999\n"), file("f", b"1")], "f", "beyond the end"),
         (vec![pax("99 size=1\n"), file("f", b"1")], "f", "malformed PAX header"),
         (
             vec![pax("22 GNU.sparse.major=1\n"), file("f", b"1")],
