@@ -1,24 +1,23 @@
+mod pending;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender};
 use longshore_blob::{ChunkSink, LayerWish};
 use longshore_types::{Algorithm, BlobInfo, Digest, RawManifest};
 use wasmtime::component::ResourceAny;
 
 use crate::bindings::transport::exports::longshore::transport::destination::Target as GuestTarget;
 use crate::bindings::transport::longshore::transport::types::Manifest as GuestManifest;
-use crate::host::bytes::{ChannelSource, Reader, Writer};
+use crate::host::bytes::Writer;
 use crate::host::session::SessionHandle;
 use crate::instance::{Instance, Live};
 use crate::source::to_guest;
 use crate::state::State;
 use crate::{Error, Plugin};
+use pending::{Consumed, Pending};
 
-/// Pieces on their way to a guest that consumes a blob.
-const PIECES_UNDER_WAY: usize = 2;
+pub use pending::PendingBlob;
 
 /// Storage that a plugin writes one image to. Dropped before
 /// [`PluginDestination::commit`], the image never existed.
@@ -339,165 +338,5 @@ impl Taken {
             },
             GuestTarget::Consumed => Self::Consumed,
         }))
-    }
-}
-
-/// The guest's end of a blob on its way in.
-#[derive(Clone)]
-struct Pending {
-    plugin: Arc<Plugin>,
-    instance: Arc<Instance>,
-    writer: ResourceAny,
-}
-
-/// A blob on its way in. Dropped before [`PendingBlob::finish`], it never existed.
-pub struct PendingBlob {
-    sink: Option<Box<dyn ChunkSink>>,
-    pending: Option<Pending>,
-}
-
-impl PendingBlob {
-    /// Where the bytes go; can be taken once. It must be finished and dropped
-    /// before [`PendingBlob::finish`].
-    pub fn take_sink(&mut self) -> Option<Box<dyn ChunkSink>> {
-        self.sink.take()
-    }
-
-    /// All bytes are in place; digest and size are what the host computed.
-    ///
-    /// # Errors
-    ///
-    /// Fails as the plugin does.
-    pub async fn finish(mut self, digest: &Digest, size: u64) -> Result<(), Error> {
-        const OPERATION: &str = "blob-writer.finish";
-        drop(self.sink.take());
-        let Some(Pending {
-            plugin,
-            instance,
-            writer,
-        }) = self.pending.take()
-        else {
-            return Ok(());
-        };
-        let digest = digest.to_string();
-        instance
-            .call(OPERATION, move |live| {
-                Box::pin(async move {
-                    live.guest(OPERATION, async |store, instance| {
-                        let guest = guest(&plugin, &mut *store, instance)?;
-                        guest
-                            .blob_writer()
-                            .call_finish(&mut *store, writer, &digest, size)
-                            .await
-                    })
-                    .await?
-                    .map_err(|error| live.refused(OPERATION, error))
-                })
-            })
-            .await
-    }
-}
-
-impl Drop for PendingBlob {
-    fn drop(&mut self) {
-        drop(self.sink.take());
-        if let Some(Pending { instance, writer, .. }) = self.pending.take() {
-            instance.release("blob-writer drop", writer);
-        }
-    }
-}
-
-/// A blob that the guest reads itself, from the moment that its first chunk comes.
-enum Consumed {
-    Waiting(Pending),
-    Running {
-        sender: Sender<std::io::Result<Bytes>>,
-        complete: Arc<AtomicBool>,
-        result: Receiver<Result<(), Error>>,
-    },
-    Done,
-}
-
-impl Consumed {
-    fn start(&mut self) {
-        if let Self::Waiting(pending) = self {
-            *self = consume(pending.clone());
-        }
-    }
-}
-
-impl ChunkSink for Consumed {
-    fn write_chunk(&mut self, chunk: Bytes) -> std::io::Result<()> {
-        self.start();
-        let Self::Running { sender, result, .. } = self else {
-            return Err(std::io::Error::other("the stream failed before"));
-        };
-        // A guest that returned early dropped the other end.
-        if sender.send(Ok(chunk)).is_ok() {
-            return Ok(());
-        }
-        Err(match result.recv() {
-            Ok(Err(error)) => std::io::Error::other(error),
-            _ => std::io::Error::other("the plugin stopped reading a blob before its end"),
-        })
-    }
-
-    fn finish(&mut self) -> std::io::Result<()> {
-        self.start();
-        let Self::Running {
-            sender,
-            complete,
-            result,
-        } = std::mem::replace(self, Self::Done)
-        else {
-            return Err(std::io::Error::other("the stream failed before"));
-        };
-        complete.store(true, Ordering::Release);
-        drop(sender);
-        match result.recv() {
-            Ok(result) => result.map_err(std::io::Error::other),
-            Err(_) => Err(std::io::Error::other("the plugin is gone")),
-        }
-    }
-}
-
-fn consume(pending: Pending) -> Consumed {
-    const OPERATION: &str = "blob-writer.consume";
-    let (sender, receiver) = crossbeam_channel::bounded(PIECES_UNDER_WAY);
-    let (answer, result) = crossbeam_channel::bounded(1);
-    let complete = Arc::new(AtomicBool::new(false));
-    let Pending {
-        plugin,
-        instance,
-        writer,
-    } = pending;
-    let control = Arc::clone(instance.control());
-    let source = ChannelSource::new(receiver, Arc::clone(&complete), move || control.is_cancelled());
-    instance.send(move |live| {
-        Box::pin(async move {
-            let reader = Reader::new(Box::new(source));
-            let lent = reader.shared();
-            let consumed = live
-                .guest(OPERATION, async |store, instance| {
-                    let guest = guest(&plugin, &mut *store, instance)?;
-                    let reader = store.data_mut().push(reader)?;
-                    guest.blob_writer().call_consume(&mut *store, writer, reader).await
-                })
-                .await;
-            lent.revoke();
-            let result = match consumed {
-                Err(error) => Err(error),
-                Ok(Err(error)) => Err(live.refused(OPERATION, error)),
-                Ok(Ok(())) if lent.is_at_end() => Ok(()),
-                Ok(Ok(())) => Err(live.broke_contract(OPERATION, "it did not read the blob to its end")),
-            };
-            // Nobody may be waiting any more.
-            let _ = answer.send(result);
-        })
-    });
-    Consumed::Running {
-        sender,
-        complete,
-        result,
     }
 }

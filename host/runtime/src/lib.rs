@@ -26,6 +26,7 @@ mod instance;
 pub mod limits;
 mod linkers;
 mod log;
+mod operation;
 mod plugin;
 mod plugin_host;
 mod source;

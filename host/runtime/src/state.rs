@@ -8,9 +8,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::bindings::transport::exports::longshore::transport::{destination, source};
 use crate::control::Control;
 use crate::files::HeldLocks;
-use crate::grants::Operation;
 use crate::limits;
 use crate::log::GuestLog;
+use crate::operation::Operation;
 
 /// What the host keeps for one instance.
 pub(crate) struct State {

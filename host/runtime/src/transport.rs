@@ -6,9 +6,10 @@ use longshore_types::ErrorKind;
 
 use crate::bindings::transport::exports::longshore::transport::reference::Purpose as GuestPurpose;
 use crate::destination::PluginDestination;
-use crate::grants::{Operation, Plan, is_named_by_user};
+use crate::grants::{Plan, is_named_by_user};
 use crate::host::session::SessionHandle;
 use crate::instance::Instance;
+use crate::operation::Operation;
 use crate::source::PluginSource;
 use crate::{Error, Grant, Plugin, Settings, limits};
 
