@@ -153,14 +153,15 @@ impl Gpg {
         self.run(command, keys).map(drop)
     }
 
-    /// The fingerprints of all primary keys.
+    /// The fingerprints of the primary keys that a name stands for, which may be several; none: of all keys.
     ///
     /// # Errors
     ///
-    /// GnuPG is not there.
-    pub fn fingerprints(&self) -> Result<Vec<String>, GpgError> {
+    /// GnuPG is not there or has no such key.
+    pub fn fingerprints(&self, key: Option<&str>) -> Result<Vec<String>, GpgError> {
         let mut command = self.command();
-        command.args(["--with-colons", "--list-keys"]);
+        command.args(["--with-colons", "--list-keys", "--"]);
+        command.args(key.map(name).transpose()?);
         let listed = self.run(command, b"")?;
         Ok(primary_fingerprints(&String::from_utf8_lossy(&listed)))
     }

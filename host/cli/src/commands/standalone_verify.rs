@@ -56,7 +56,8 @@ pub(crate) async fn run(args: StandaloneVerifyArgs, settings: &Settings, printer
 
     // Holds the keys of the file; the user's own key ring is left alone.
     let keys = tempfile::tempdir().context("making a folder for the public keys")?;
-    let gpg = match args.public_key_file.as_deref().filter(|path| !path.is_empty()) {
+    let key_file = args.public_key_file.as_deref().filter(|path| !path.is_empty());
+    let gpg = match key_file {
         None => Gpg::default(),
         Some(path) => {
             let path = Path::new(path);
@@ -69,16 +70,16 @@ pub(crate) async fn run(args: StandaloneVerifyArgs, settings: &Settings, printer
         }
     };
     let fingerprints = fingerprints.to_string_lossy();
-    let fingerprints = match (fingerprints.as_ref(), &args.public_key_file) {
+    let fingerprints = match (fingerprints.as_ref(), key_file) {
         (ANY, None) => bail!("Cannot use any fingerprint without a public key file"),
-        (ANY, Some(_)) => gpg.fingerprints()?,
+        (ANY, Some(_)) => gpg.fingerprints(None)?,
         (listed, _) => listed.split(',').map(|one| one.trim().to_owned()).collect(),
     };
     let mut reasons = Vec::new();
     for fingerprint in fingerprints {
-        let judged = match gpg.export(&fingerprint) {
+        let judged = match only_key(&gpg, &fingerprint) {
             Ok(key) => verify_signature(&settings.plugins, &key, &reference, &manifest, &signature).await,
-            Err(error) => Err(error.to_string()),
+            Err(reason) => Err(reason),
         };
         match judged {
             Ok(()) => {
@@ -92,4 +93,15 @@ pub(crate) async fn run(args: StandaloneVerifyArgs, settings: &Settings, printer
         }
     }
     bail!("Error verifying signature: {}", reasons.join("; "));
+}
+
+/// The key that has this very fingerprint. GnuPG itself takes any text for a name, and a part of a user id may stand for
+/// the keys of strangers.
+fn only_key(gpg: &Gpg, fingerprint: &str) -> Result<Vec<u8>, String> {
+    let key = gpg.export(fingerprint).map_err(|error| error.to_string())?;
+    let named = gpg.fingerprints(Some(fingerprint)).map_err(|error| error.to_string())?;
+    match named.as_slice() {
+        [one] if one.eq_ignore_ascii_case(fingerprint) => Ok(key),
+        _ => Err(format!("{fingerprint:?} is not the fingerprint of a primary key")),
+    }
 }

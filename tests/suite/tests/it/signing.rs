@@ -260,6 +260,14 @@ fn files_are_verified_as_skopeo_does() {
         ("h.test/a:1", locked.as_str(), "Error verifying signature: "),
         ("h.test/a:2", &plain, "Error verifying signature: "),
         ("h.test/a:1", stranger, "it has no public key"),
+        // Good enough for GnuPG, and not for saying whose signature it is.
+        (
+            "h.test/a:1",
+            "plain@example.com",
+            "is not the fingerprint of a primary key",
+        ),
+        ("h.test/a:1", "example", "is not the fingerprint of a primary key"),
+        ("h.test/a:1", &plain[24..], "is not the fingerprint of a primary key"),
         (
             "h.test/a:1",
             "any",
