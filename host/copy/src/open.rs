@@ -61,7 +61,8 @@ pub(crate) async fn source(location: Box<dyn Location>, policy: &SignaturePolicy
         Ok(OpenedSource { source, name, top })
     };
     let preparing = async { policy.prepare().await.map_err(policy_failed) };
-    let ((), opened) = tokio::try_join!(preparing, opening)?;
+    // In this order: loading an evaluator computes while the source's answer is on its way.
+    let (opened, ()) = tokio::try_join!(opening, preparing)?;
     Ok(opened)
 }
 
