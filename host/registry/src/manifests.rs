@@ -64,7 +64,7 @@ impl Repository {
     }
 
     async fn fetch(&self, reference: &str) -> Result<Fetched, Fault> {
-        let reply = self.ask(Method::GET, reference).await?;
+        let reply = found(self.get(["manifests", reference], accept()).await?).await?;
         let (line, url) = (reply.line(), shown(reply.url()));
         let media_type = media_type(&reply);
         let bytes = reply.body(MAX_MANIFEST_SIZE).await?;
@@ -80,7 +80,7 @@ impl Repository {
 
     /// Asks whether a manifest is there and what it is, by tag or digest.
     pub async fn manifest_head(&self, reference: &str) -> Result<ManifestHead, RegistryError> {
-        let reply = self.ask(Method::HEAD, reference).await;
+        let reply = self.head(reference).await;
         let reply = reply.map_err(|fault| {
             let operation = format!("reading digest {reference} in {}", self.name());
             fault.during(Subject::Manifest, operation)
@@ -93,16 +93,12 @@ impl Repository {
         })
     }
 
-    async fn ask(&self, method: Method, reference: &str) -> Result<Reply, Fault> {
+    async fn head(&self, reference: &str) -> Result<Reply, Fault> {
         let scopes = self.scopes(Access::Read);
         let url = self.url(["manifests", reference]).await?;
-        let mut call = Call::new(method, url, &scopes);
-        accept(&mut call.headers);
-        let reply = self.client.send(call).await?;
-        match reply.status() {
-            StatusCode::OK => Ok(reply),
-            _ => Err(reply.refused().await),
-        }
+        let mut call = Call::new(Method::HEAD, url, &scopes);
+        call.headers = accept();
+        found(self.client.send(call).await?).await
     }
 
     /// Writes a manifest under a tag or its digest (OP-07).
@@ -146,7 +142,7 @@ impl Repository {
         let scopes = self.scopes(Access::Delete);
         let url = self.url(["manifests", digest.as_str()]).await?;
         let mut call = Call::new(Method::DELETE, url, &scopes);
-        accept(&mut call.headers);
+        call.headers = accept();
         let reply = self.client.send(call).await?;
         if reply.status() != StatusCode::ACCEPTED {
             return Err(reply.refused().await);
@@ -156,9 +152,18 @@ impl Repository {
     }
 }
 
-fn accept(headers: &mut HeaderMap) {
+fn accept() -> HeaderMap {
+    let mut headers = HeaderMap::new();
     for media_type in ACCEPTED {
         headers.append(ACCEPT, HeaderValue::from_static(media_type));
+    }
+    headers
+}
+
+async fn found(reply: Reply) -> Result<Reply, Fault> {
+    match reply.status() {
+        StatusCode::OK => Ok(reply),
+        _ => Err(reply.refused().await),
     }
 }
 

@@ -1,13 +1,19 @@
 //! The first request to a registry: which scheme it speaks and how it wants to be asked (RC-02).
+//!
+//! It is a ping of `/v2/`, or, for somebody without credentials, the first thing that is to be read:
+//! a registry that wants authorization says so there as well, and one that does not has answered.
 
-use reqwest::{Method, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
+use crate::auth::Auth;
 use crate::challenge::{Challenge, challenges};
 use crate::client::{Client, Inner};
 use crate::error::Problem;
 use crate::fault::Fault;
 use crate::http;
+use crate::reply::Reply;
 use crate::tls::Certificates;
 
 /// What the first answer told.
@@ -29,36 +35,79 @@ impl Endpoint {
     }
 }
 
+/// Something to read that may be the first request to a registry.
+pub(crate) struct First<'a> {
+    /// Path segments after `/v2/`.
+    pub(crate) path: Vec<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+}
+
 impl Client {
     /// Where and how the registry is reached; asked once.
     pub(crate) async fn endpoint(&self) -> Result<&Endpoint, Fault> {
-        self.inner.endpoint.get_or_try_init(|| self.ping()).await
+        let met = async { self.meet(None).await.map(|(endpoint, _)| endpoint) };
+        self.inner.endpoint.get_or_try_init(|| met).await
     }
 
-    async fn ping(&self) -> Result<Endpoint, Fault> {
+    /// Reads something as the first request to the registry. Without an answer there is somebody who
+    /// asked before, or it takes authorization, and the request is to be made in the usual way.
+    pub(crate) async fn first_reply(&self, first: &First<'_>) -> Result<Option<Reply>, Fault> {
+        // With credentials the registry is asked for its challenge, so that they go with each request.
+        if !matches!(self.inner.auth, Auth::Anonymous) {
+            return Ok(None);
+        }
+        let mut answer = None;
+        let met = async {
+            let (endpoint, reply) = self.meet(Some(first)).await?;
+            answer = reply;
+            Ok(endpoint)
+        };
+        self.inner.endpoint.get_or_try_init(|| met).await?;
+        Ok(answer)
+    }
+
+    async fn meet(&self, first: Option<&First<'_>>) -> Result<(Endpoint, Option<Reply>), Fault> {
         let stage = format!("pinging container registry {}", self.inner.domain);
-        let secure = match self.ping_at(self.inner.https.clone()).await {
+        let secure = match self.meet_at(self.inner.https.clone(), first).await {
             Err(fault) if !self.inner.tls_verify => fault,
             done => return done.map_err(|fault| fault.at_stage(stage)),
         };
-        self.ping_at(self.inner.plain.clone()).await.map_err(|fault| {
+        self.meet_at(self.inner.plain.clone(), first).await.map_err(|fault| {
             let both = format!("{stage}: https fails ({}), and so does http", secure.problem());
             fault.at_stage(both)
         })
     }
 
-    async fn ping_at(&self, base: Url) -> Result<Endpoint, Fault> {
+    async fn meet_at(&self, base: Url, first: Option<&First<'_>>) -> Result<(Endpoint, Option<Reply>), Fault> {
         let mut endpoint = Endpoint {
             base,
             challenges: Vec::new(),
         };
-        let request = reqwest::Request::new(Method::GET, endpoint.url([""]));
-        let reply = self.send_patiently(request).await?;
+        let mut early = None;
+        if let Some(first) = first {
+            let mut request = Request::new(Method::GET, endpoint.url(first.path.iter().copied()));
+            *request.headers_mut() = first.headers.clone();
+            let reply = self.send_patiently(request).await?;
+            match reply.status() {
+                StatusCode::OK => return Ok((endpoint, Some(reply))),
+                StatusCode::UNAUTHORIZED => {
+                    endpoint.challenges = challenges(reply.headers());
+                    reply.drain().await;
+                    return Ok((endpoint, None));
+                }
+                // What is no registry may say so, too: the ping tells.
+                _ => early = Some(reply),
+            }
+        }
+        let reply = self
+            .send_patiently(Request::new(Method::GET, endpoint.url([""])))
+            .await?;
         match reply.status() {
             StatusCode::OK | StatusCode::UNAUTHORIZED => {
                 endpoint.challenges = challenges(reply.headers());
                 reply.drain().await;
-                Ok(endpoint)
+                let early = early.filter(|_| endpoint.challenges.is_empty());
+                Ok((endpoint, early))
             }
             _ => Err(reply.refused().await),
         }

@@ -1,7 +1,12 @@
+use reqwest::Method;
+use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::client::Client;
 use crate::fault::Fault;
+use crate::ping::First;
+use crate::reply::Reply;
+use crate::request::Call;
 use crate::scope::{Access, Scopes};
 
 /// One repository of a registry. Cheap to clone.
@@ -50,5 +55,20 @@ impl Repository {
     pub(crate) async fn url<const N: usize>(&self, rest: [&str; N]) -> Result<Url, Fault> {
         let endpoint = self.client.endpoint().await?;
         Ok(endpoint.url(self.path.split('/').chain(rest)))
+    }
+
+    /// Reads something in the repository, such as `["tags", "list"]`. Any status is an answer.
+    pub(crate) async fn get<const N: usize>(&self, rest: [&str; N], headers: HeaderMap) -> Result<Reply, Fault> {
+        let first = First {
+            path: self.path.split('/').chain(rest).collect(),
+            headers: &headers,
+        };
+        if let Some(reply) = self.client.first_reply(&first).await? {
+            return Ok(reply);
+        }
+        let scopes = self.scopes(Access::Read);
+        let mut call = Call::new(Method::GET, self.url(rest).await?, &scopes);
+        call.headers = headers;
+        self.client.send(call).await
     }
 }

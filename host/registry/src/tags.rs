@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use longshore_types::Digest;
-use reqwest::header::LINK;
+use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use url::Url;
@@ -37,18 +37,17 @@ impl Repository {
 
     async fn all_tags(&self) -> Result<Vec<String>, Fault> {
         let scopes = self.scopes(Access::Read);
+        let mut reply = self.get(["tags", "list"], HeaderMap::new()).await?;
         let first = self.url(["tags", "list"]).await?;
+        let mut url = first.clone();
         let mut tags = Vec::new();
         let mut seen = HashSet::new();
         let mut room = MAX_TAG_PAGES;
-        let mut next = Some(first.clone());
-        while let Some(url) = next {
-            let call = Call::new(Method::GET, url.clone(), &scopes);
-            let reply = self.client.send(call).await?;
+        loop {
             if reply.status() != StatusCode::OK {
                 return Err(reply.refused().await);
             }
-            next = next_page(&reply, &first)?;
+            let next = next_page(&reply, &first)?;
             // The addresses that we remember are the registry's choice, too.
             let spent = url.as_str().len();
             let line = reply.line();
@@ -75,8 +74,12 @@ impl Repository {
                     return Err(Fault::new(Problem::Malformed(text), line));
                 }
             }
+            let Some(next) = next else {
+                return Ok(tags);
+            };
+            let call = Call::new(Method::GET, next.clone(), &scopes);
+            (url, reply) = (next, self.client.send(call).await?);
         }
-        Ok(tags)
     }
 }
 

@@ -213,7 +213,7 @@ async fn a_token_that_the_registry_revoked_is_replaced() {
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
     let lines = registry.lines();
     let tokens = lines.iter().filter(|line| line.contains("/token")).count();
-    assert_eq!((tokens, lines.len()), (2, 4), "{lines:?}");
+    assert_eq!((tokens, lines.len()), (2, 5), "{lines:?}");
 }
 
 #[tokio::test]

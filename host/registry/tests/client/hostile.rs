@@ -176,7 +176,7 @@ async fn plain_http_is_not_spoken_unless_allowed() {
     let error = client.repository("a").manifest("t").await.unwrap_err();
     let text = error.to_string();
     let expected = format!(
-        "pinging container registry {host}: http: server gave HTTP response to HTTPS client (GET https://{host}/v2/)",
+        "pinging container registry {host}: http: server gave HTTP response to HTTPS client (GET https://{host}/v2/a/manifests/t)",
         host = registry.host()
     );
     assert!(text.ends_with(&expected), "{text}");

@@ -4,6 +4,7 @@
 
 mod auth;
 mod blobs;
+mod first;
 mod hostile;
 mod manifests;
 mod redirects;

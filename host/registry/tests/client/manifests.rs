@@ -15,7 +15,7 @@ async fn six_types_are_asked_for_in_lines_of_their_own() {
     assert_eq!(fetched.media_type.as_deref(), Some(OCI_MANIFEST));
     assert_eq!(fetched.url, registry.url("/v2/a/b/manifests/v1"));
 
-    let seen = &registry.seen()[1];
+    let seen = &registry.seen()[0];
     let accepted: Vec<_> = seen.headers.get_all("accept").iter().collect();
     assert_eq!(
         accepted,
