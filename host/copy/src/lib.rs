@@ -9,6 +9,7 @@ mod access;
 mod blob;
 mod blob_info_cache;
 mod compression;
+mod config;
 mod copier;
 mod destination;
 mod docker;

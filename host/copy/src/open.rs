@@ -1,8 +1,8 @@
 use std::sync::{Arc, mpsc};
 
-use bytes::Bytes;
-use longshore_types::{Digest, ImageConfig, ImageFormat, ImageManifest, PlatformWish, RawManifest};
+use longshore_types::{ImageFormat, ImageManifest, PlatformWish, RawManifest};
 
+use crate::config::PendingConfig;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError, chain};
 use crate::image::{SelectedImage, on_source, read_config, read_manifest, select_instance};
@@ -17,9 +17,7 @@ pub(crate) struct AcceptedImage {
     pub(crate) name: String,
     pub(crate) selected: SelectedImage,
     pub(crate) manifest: ImageManifest,
-    pub(crate) config: Bytes,
-    /// The uncompressed layers as the config lists them; empty if it lists none.
-    pub(crate) diff_ids: Vec<Digest>,
+    pub(crate) config: PendingConfig,
     pub(crate) signatures: Vec<Vec<u8>>,
     /// What the source really has, if that is schema 1; manifest and config are then made of it.
     pub(crate) schema_one: Option<Box<Original>>,
@@ -79,7 +77,7 @@ impl OpenedSource {
         self.accept(policy, selected, once_accepted).await
     }
 
-    /// Judges an image and reads what a copy needs to know of it; the latter beside `once_accepted`.
+    /// Judges an image and begins to read what a copy needs to know of it, beside `once_accepted`.
     pub(crate) async fn accept(
         &self,
         policy: &SignaturePolicy,
@@ -98,15 +96,14 @@ impl OpenedSource {
             return schema_one::accepted(Arc::clone(source), self.name.clone(), selected, signatures).await;
         }
         let manifest = selected.parse(&self.name)?;
-        let (config, ()) = tokio::try_join!(read_config(source.as_ref(), &manifest), once_accepted)?;
-        let diff_ids = diff_ids(&config);
+        let config = PendingConfig::reading(Arc::clone(source), &manifest);
+        once_accepted.await?;
         Ok(AcceptedImage {
             source: Arc::clone(source),
             name: self.name.clone(),
             selected,
             manifest,
-            config: config.into(),
-            diff_ids,
+            config,
             signatures,
             schema_one: None,
         })
@@ -130,13 +127,6 @@ fn config_fetcher(source: &Arc<dyn ImageSource>, selected: &SelectedImage) -> Co
         });
         receiver.recv().unwrap_or_else(|_| Err("interrupted".into()))
     })
-}
-
-/// A config that is none of an image, such as an artifact's, lists no layers.
-fn diff_ids(config: &[u8]) -> Vec<Digest> {
-    ImageConfig::parse(config)
-        .and_then(|config| config.diff_ids())
-        .unwrap_or_default()
 }
 
 /// Opens a destination for an accepted image.

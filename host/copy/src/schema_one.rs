@@ -14,6 +14,7 @@ pub(crate) use convert::{Rendered, from_schema_one, to_schema_one};
 use diff_ids::DiffIds;
 use recording::Recording;
 
+use crate::config::Config;
 use crate::error::CopyError;
 use crate::image::{SelectedImage, on_source};
 use crate::open::AcceptedImage;
@@ -56,8 +57,7 @@ pub(crate) async fn accepted(
         name,
         selected,
         manifest: ImageManifest::new(Kind::Docker, named, layers),
-        config: config.into(),
-        diff_ids: Vec::new(),
+        config: Config::new(config).into(),
         signatures,
         schema_one: Some(Box::new(Original { image, diff_ids })),
     })

@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use bytes::Bytes;
 use longshore_blob::{Change, LayerWish};
 use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, ImageFormat, RawManifest};
 
@@ -147,24 +148,26 @@ impl Single<'_> {
         }
 
         let layers = &self.image.manifest.layers;
-        let plan = self.layer_plan(unmodifiable, &candidates);
+        let wish = self.layer_wish(unmodifiable);
         let has_signatures = keeps_signatures || self.signing.is_wanted();
-        if !has_signatures && candidates.first() == Some(&self.image.format()) && self.is_there(&plan).await? {
+        if !has_signatures && candidates.first() == Some(&self.image.format()) && self.is_there(wish).await? {
             return Ok(self.skip());
         }
+        let config = self.shared.step(self.image.config.get()).await??;
+        let plan = self.layer_plan(wish, &candidates, &config.diff_ids);
         let outcomes = copy_layers(&self.shared, &plan).await?;
-        let config = match self.image.schema_one {
+        let copied_config = match self.image.schema_one {
             // There is none, or one that needs to know the layers first.
             Some(_) => None,
             None if candidates == [ImageFormat::SchemaOne] => None,
-            None => Some(self.copy_config(layers.len()).await?),
+            None => Some(self.copy_config(layers.len(), config.bytes.clone()).await?),
         };
         let changed = updated(layers, &outcomes).map_err(|error| CopyError::Convert {
             media_type: self.image.manifest.media_type().to_owned(),
             source: error.into(),
         })?;
         let Rendered { manifest, mut blobs } = self.write_manifest(&candidates, changed.as_deref()).await?;
-        blobs.extend(config.map(|outcome| (self.image.manifest.config.clone(), outcome)));
+        blobs.extend(copied_config.map(|outcome| (self.image.manifest.config.clone(), outcome)));
         if has_signatures {
             self.store_signatures(keeps_signatures, &manifest).await?;
         }
@@ -174,7 +177,7 @@ impl Single<'_> {
     }
 
     /// Whether the destination's name stands for the very image that would be written (P-09).
-    async fn is_there(&self, plan: &LayerPlan<'_>) -> Result<bool, CopyError> {
+    async fn is_there(&self, wish: LayerWish) -> Result<bool, CopyError> {
         let Shared {
             destination,
             compression,
@@ -182,15 +185,11 @@ impl Single<'_> {
         } = self.shared;
         // A layer whose compression is another one than its type says is written under another type (LC-04).
         let stays = |layer: &Descriptor| {
-            let wish = if compression.force {
-                LayerWish::Compress
-            } else {
-                plan.wish
-            };
+            let wish = if compression.force { LayerWish::Compress } else { wish };
             compression.plan(layer, wish).change(claimed(&layer.media_type)) == Change::Keep
         };
         let alone = matches!(self.placed, Placed::Alone) && self.image.schema_one.is_none();
-        if !alone || !plan.image.layers.iter().all(stays) {
+        if !alone || !self.image.manifest.layers.iter().all(stays) {
             return Ok(false);
         }
         self.shared
@@ -271,12 +270,18 @@ impl Single<'_> {
         choice.candidates()
     }
 
-    fn layer_plan(&self, unmodifiable: Option<&'static str>, candidates: &[ImageFormat]) -> LayerPlan<'_> {
-        let traits = self.shared.destination.traits();
-        let wish = match unmodifiable {
+    fn layer_wish(&self, unmodifiable: Option<&'static str>) -> LayerWish {
+        match unmodifiable {
             Some(_) => LayerWish::Preserve,
-            None => self.options.layers.unwrap_or(traits.layer_compression),
-        };
+            None => {
+                let wanted = self.shared.destination.traits().layer_compression;
+                self.options.layers.unwrap_or(wanted)
+            }
+        }
+    }
+
+    fn layer_plan<'a>(&'a self, wish: LayerWish, candidates: &[ImageFormat], diff_ids: &'a [Digest]) -> LayerPlan<'a> {
+        let traits = self.shared.destination.traits();
         let parallel = if traits.has("one-at-a-time") {
             NonZeroUsize::MIN
         } else {
@@ -287,11 +292,11 @@ impl Single<'_> {
             wish,
             zstd: candidates.first() == Some(&ImageFormat::Oci),
             parallel,
-            diff_ids: &self.image.diff_ids,
+            diff_ids,
         }
     }
 
-    async fn copy_config(&self, number: usize) -> Result<Outcome, CopyError> {
+    async fn copy_config(&self, number: usize, config: Bytes) -> Result<Outcome, CopyError> {
         let job = BlobJob {
             number,
             kind: BlobKind::Config,
@@ -299,7 +304,7 @@ impl Single<'_> {
             info: self.image.manifest.config_info(),
             wish: LayerWish::Preserve,
             zstd: false,
-            bytes: Some(self.image.config.clone()),
+            bytes: Some(config),
         };
         self.shared.copy_blob(&job).await
     }
