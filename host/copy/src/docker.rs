@@ -2,6 +2,7 @@
 
 mod certificates;
 mod destination;
+mod elsewhere;
 mod location;
 mod lookaside;
 mod reference;
@@ -18,6 +19,7 @@ use longshore_types::{ErrorKind, Reference};
 use crate::access::{Access, CredentialChoice};
 use crate::error::TransportError;
 use crate::transport::{Location, Purpose, Transport};
+pub(crate) use elsewhere::Elsewhere;
 use location::DockerLocation;
 use reference::Target;
 

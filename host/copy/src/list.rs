@@ -51,7 +51,10 @@ impl AcceptedList {
         let Parsed::List(list) = opened.top.parse().map_err(failed)? else {
             return Err(CopyError::Internal("a list was read as an image".into()));
         };
-        list.refuse_nested().map_err(failed)?;
+        // Alone it can be copied whatever it names.
+        if options.instances != Instances::ListOnly {
+            list.refuse_nested().map_err(failed)?;
+        }
         let mut images = Vec::new();
         let mut held = 0;
         for entry in wanted(&list, &options.instances)? {

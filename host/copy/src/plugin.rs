@@ -10,10 +10,11 @@ use longshore_blob::{ChunkSink, ChunkSource};
 use longshore_runtime::{
     Error, Outcome, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings,
 };
-use longshore_types::{BlobInfo, Digest, RawManifest, Reference};
+use longshore_types::{BlobInfo, Digest, ErrorKind, RawManifest, Reference};
 
 use crate::access::Access;
 use crate::destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
+use crate::docker::Elsewhere;
 use crate::error::TransportError;
 use crate::policy::{Evaluator, Evaluators, ImageFacts, Verdict};
 use crate::source::{Body, ImageSource};
@@ -83,6 +84,7 @@ impl Transport for PluginTransport {
             transport: self.name.clone(),
             reference: reference.to_owned(),
             planned,
+            elsewhere: Elsewhere::new(access),
         }))
     }
 }
@@ -91,10 +93,11 @@ struct PluginLocation {
     transport: String,
     reference: String,
     planned: longshore_runtime::Planned,
+    elsewhere: Elsewhere,
 }
 
 impl PluginLocation {
-    async fn open(self) -> Result<(Session, Identity), TransportError> {
+    async fn open(self) -> Result<(Session, Identity, Elsewhere), TransportError> {
         let session = self.planned.open().await.map_err(failed)?;
         let identity = session.identify().await.map_err(failed)?;
         // A format may keep a name that is none by today's rules; then the image has none.
@@ -108,7 +111,7 @@ impl PluginLocation {
             policy_identity: identity.policy_identity,
             policy_scopes: identity.policy_scopes,
         };
-        Ok((session, identity))
+        Ok((session, identity, self.elsewhere))
     }
 }
 
@@ -119,10 +122,11 @@ impl Location for PluginLocation {
     }
 
     async fn open_source(self: Box<Self>) -> Result<Box<dyn ImageSource>, TransportError> {
-        let (session, identity) = self.open().await?;
+        let (session, identity, elsewhere) = self.open().await?;
         Ok(Box::new(Source {
             source: session.source().await.map_err(failed)?,
             identity,
+            elsewhere,
         }))
     }
 
@@ -130,7 +134,7 @@ impl Location for PluginLocation {
         self: Box<Self>,
         _source: &Identity,
     ) -> Result<Box<dyn ImageDestination>, TransportError> {
-        let (session, identity) = self.open().await?;
+        let (session, identity, _) = self.open().await?;
         let destination = session.destination().await.map_err(failed)?;
         let traits = destination.traits();
         let traits = DestinationTraits {
@@ -147,12 +151,12 @@ impl Location for PluginLocation {
     }
 
     async fn delete(self: Box<Self>) -> Result<(), TransportError> {
-        let (session, _) = self.open().await?;
+        let (session, ..) = self.open().await?;
         session.delete().await.map_err(failed)
     }
 
     async fn list(self: Box<Self>) -> Result<Vec<String>, TransportError> {
-        let (session, _) = self.open().await?;
+        let (session, ..) = self.open().await?;
         session.images().await.map_err(failed)
     }
 }
@@ -170,6 +174,7 @@ fn signatures_refused(transport: &str) -> Option<String> {
 struct Source {
     source: PluginSource,
     identity: Identity,
+    elsewhere: Elsewhere,
 }
 
 #[async_trait]
@@ -183,7 +188,13 @@ impl ImageSource for Source {
     }
 
     async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError> {
-        let body = self.source.blob(info).await.map_err(failed)?;
+        let body = match (self.source.blob(info).await.map_err(failed), &info.digest) {
+            (Err(missing), Some(digest)) if missing.kind() == ErrorKind::BlobNotFound => {
+                let fetched = self.elsewhere.fetch(digest, info).await?;
+                return fetched.ok_or(missing);
+            }
+            (body, _) => body?,
+        };
         Ok(Body {
             source: Box::new(Bytewise(body.source)),
             size: body.size,

@@ -131,6 +131,27 @@ fn some_platforms_or_the_list_alone() {
 }
 
 #[test]
+fn a_list_of_lists_is_copied_alone_or_not_at_all() {
+    let made = list(Kind::Oci);
+    let scratch = scratch_with(&made);
+    let file = scratch.path("made/manifest.json");
+    let mut index: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    index["manifests"][0]["mediaType"] = "application/vnd.oci.image.index.v1+json".into();
+    fs::write(&file, serde_json::to_vec(&index).unwrap()).unwrap();
+    let copy = |which: &str, to: &str| {
+        let tool = scratch.longshore().args(["copy", "--multi-arch", which]);
+        tool.args([scratch.name("dir", "made"), scratch.name("dir", to)]).run()
+    };
+    copy("all", "whole").fails_with(&[&made.instances[0].digest]);
+    assert!(!scratch.path("whole").exists());
+    copy("index-only", "alone").success();
+    assert_eq!(
+        fs::read(scratch.path("alone/manifest.json")).unwrap(),
+        fs::read(file).unwrap()
+    );
+}
+
+#[test]
 fn a_list_in_another_format_names_its_images_as_they_were_written() {
     let made = list(Kind::Oci);
     let scratch = scratch_with(&made);

@@ -56,6 +56,30 @@ impl Elsewhere {
     }
 }
 
+#[test]
+fn a_layout_that_has_a_layer_by_its_url_only_gives_it_from_there() {
+    let elsewhere = Elsewhere::new(Auth::Open, &["{}"]);
+    elsewhere
+        .made
+        .write_layout(&elsewhere.scratch.path("layout"), "v1")
+        .unwrap();
+    let copy = |options: &[&str]| {
+        let tool = elsewhere.scratch.longshore().arg("copy").args(options);
+        tool.args([
+            elsewhere.scratch.name("oci", "layout:v1"),
+            elsewhere.scratch.name("dir", "to"),
+        ])
+        .run()
+    };
+    // Plain http is asked only where the user said that it may be.
+    let refused = copy(&[]);
+    refused.fails_with(&[&elsewhere.layer()]);
+    assert!(!elsewhere.scratch.path("to").exists());
+    copy(&["--src-tls-verify=false"]).success();
+    let checked = check_dir(&elsewhere.scratch.path("to")).unwrap();
+    assert_eq!(checked.digest, elsewhere.made.top.digest);
+}
+
 fn basic() -> Auth {
     Auth::Basic {
         user: USER.to_owned(),
