@@ -24,6 +24,7 @@ mod guests;
 mod library;
 mod lookaside;
 mod native;
+mod oci_archive;
 mod peers_skopeo;
 mod peers_umoci;
 mod policy;
