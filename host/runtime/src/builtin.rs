@@ -60,4 +60,10 @@ pub(crate) static ALL: &[Builtin] = &[
         requirement_types: &["signedBaseLayer", "signedBy"],
         code: POLICY_SIGNED_BY,
     },
+    Builtin {
+        name: "tarball",
+        transports: &["tarball"],
+        requirement_types: &[],
+        code: TARBALL,
+    },
 ];

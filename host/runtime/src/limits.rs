@@ -69,8 +69,11 @@ pub const LOG: usize = 64 << 10;
 /// Random bytes that WASI hands out in one call.
 pub const RANDOM: u64 = 64 << 10;
 
-/// Directories and other things that one reference may ask for.
-pub const GRANTS: usize = 16;
+/// Directories and other things that one reference may ask for: each layer of an image may be a file of its own.
+pub const GRANTS: usize = 128;
+
+/// Files that one policy requirement may name, and transports that one plugin may serve.
+pub const NAMED: usize = 16;
 
 /// Images that one reference may list.
 pub const IMAGES: usize = 100_000;

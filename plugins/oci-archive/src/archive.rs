@@ -39,12 +39,9 @@ impl<F: ReadAt> Archive<F> {
     /// Where a blob is. Its digest is for the host to check.
     pub(crate) fn blob(&self, digest: &Digest) -> Result<Member, Error> {
         let name = blob_name(digest);
-        self.members.find(&name)?.ok_or_else(|| {
-            Error::new(
-                code::BLOB_NOT_FOUND,
-                format_args!("{name:?} is not in the archive"),
-            )
-        })
+        self.members
+            .find(&name)?
+            .ok_or_else(|| Error::new(code::BLOB_NOT_FOUND, format_args!("{name:?} is not in the archive")))
     }
 
     /// A manifest or index.

@@ -107,7 +107,9 @@ impl BlobWriter for OciBlobWriter {
     }
 
     fn finish(self: Box<Self>, digest: String, _size: u64) -> Result<(), Error> {
-        self.finished.borrow_mut().push((longshore_layout::digest(&digest)?, self.staged));
+        self.finished
+            .borrow_mut()
+            .push((longshore_layout::digest(&digest)?, self.staged));
         Ok(())
     }
 }

@@ -77,18 +77,38 @@ fn archives_that_lie_are_refused() {
     let outside = format!("../../{LAYER}");
     let beyond = member(LAYER, EntryType::Regular, "", 1 << 40, b"layer");
     for (members, code, message) in [
-        (vec![file(LAYER, b"layer")], code::NOT_FOUND, "no index.json in the archive"),
-        (vec![file("x/index.json", b"{}")], code::NOT_FOUND, "no index.json in the archive"),
+        (
+            vec![file(LAYER, b"layer")],
+            code::NOT_FOUND,
+            "no index.json in the archive",
+        ),
+        (
+            vec![file("x/index.json", b"{}")],
+            code::NOT_FOUND,
+            "no index.json in the archive",
+        ),
         (vec![index(), index()], code::INVALID_DATA, "more than once"),
-        (vec![file(INDEX_FILE, b"{}")], code::INVALID_DATA, "schemaVersion is not 2"),
-        (vec![file(INDEX_FILE, &large)], code::INVALID_DATA, "larger than 4194304 bytes"),
+        (
+            vec![file(INDEX_FILE, b"{}")],
+            code::INVALID_DATA,
+            "schemaVersion is not 2",
+        ),
+        (
+            vec![file(INDEX_FILE, &large)],
+            code::INVALID_DATA,
+            "larger than 4194304 bytes",
+        ),
         (
             vec![link(INDEX_FILE, "/etc/passwd")],
             code::INVALID_DATA,
             "leads outside of the archive",
         ),
         (vec![index()], code::BLOB_NOT_FOUND, "is not in the archive"),
-        (vec![index(), file(&outside, b"layer")], code::BLOB_NOT_FOUND, "is not in the archive"),
+        (
+            vec![index(), file(&outside, b"layer")],
+            code::BLOB_NOT_FOUND,
+            "is not in the archive",
+        ),
         (
             vec![index(), file(LAYER, b"layer"), file(LAYER, b"layer")],
             code::INVALID_DATA,
@@ -104,12 +124,24 @@ fn archives_that_lie_are_refused() {
             code::INVALID_DATA,
             "is not a regular file",
         ),
-        (vec![index(), beyond], code::INVALID_DATA, "ends beyond the end of the archive"),
-        (vec![index(), file(LAYER, &large)], code::INVALID_DATA, "larger than 4194304 bytes"),
+        (
+            vec![index(), beyond],
+            code::INVALID_DATA,
+            "ends beyond the end of the archive",
+        ),
+        (
+            vec![index(), file(LAYER, &large)],
+            code::INVALID_DATA,
+            "larger than 4194304 bytes",
+        ),
         (vec![vec![b'x'; 2048]], code::INVALID_DATA, "not a readable tar archive"),
     ] {
         let error = layer(&members).unwrap_err();
         assert_eq!(error.code, code, "{message}");
-        assert!(error.message.contains(message), "{:?} is not {message:?}", error.message);
+        assert!(
+            error.message.contains(message),
+            "{:?} is not {message:?}",
+            error.message
+        );
     }
 }

@@ -34,5 +34,6 @@ mod schema1;
 mod shapes;
 mod signed_by;
 mod signing;
+mod tarball;
 mod terminal;
 mod tls;

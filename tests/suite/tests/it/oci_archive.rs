@@ -201,7 +201,10 @@ fn an_archive_on_standard_output_is_nothing_but_the_archive() {
     ours(&scratch, &["copy", &from, &scratch.name("oci-archive", "file.tar:foo")]).success();
     for to in ["oci-archive:-:foo", "oci-archive:/dev/stdout:foo"] {
         let copied = ours(&scratch, &["copy", &from, to]).success();
-        assert!(members(copied.stdout_bytes()) == file_members(&scratch.path("file.tar")), "{to}");
+        assert!(
+            members(copied.stdout_bytes()) == file_members(&scratch.path("file.tar")),
+            "{to}"
+        );
     }
 }
 
@@ -225,9 +228,7 @@ fn several_images_in_one_file() {
         ("none.tar:one", 1, "archive file not found"),
     ] {
         let from = scratch.name("oci-archive", reference);
-        ours(&scratch, &["inspect", &from])
-            .with_status(status)
-            .says(&[message]);
+        ours(&scratch, &["inspect", &from]).with_status(status).says(&[message]);
     }
     let two = scratch.name("oci-archive", "two.tar:one");
     ours(&scratch, &["delete", &two]).fails_with(&["Deleting images not implemented for oci: images"]);
@@ -281,14 +282,21 @@ fn an_old_archive_gives_way_as_a_whole() {
     let both = scratch.name("oci-archive", "a.tar:y");
     ours(&scratch, &["copy", &both, &both]).success();
     let after = file_members(&scratch.path("a.tar"));
-    assert!(before.iter().filter(|(name, _)| name.starts_with("blobs")).all(|(name, data)| after[name] == *data));
+    assert!(
+        before
+            .iter()
+            .filter(|(name, _)| name.starts_with("blobs"))
+            .all(|(name, data)| after[name] == *data)
+    );
     ours(&scratch, &["copy", &both, &scratch.name("oci-archive", "a.tar:@0")]).fails_with(&["position"]);
 }
 
 /// Several layers are under way at once, and a copy that is killed meanwhile leaves what was there.
 #[test]
 fn a_killed_copy_leaves_the_old_file() {
-    let made = ImageSpec::new([1, 2, 3].map(|seed| Layer::new(seed, 900_000))).make().unwrap();
+    let made = ImageSpec::new([1, 2, 3].map(|seed| Layer::new(seed, 900_000)))
+        .make()
+        .unwrap();
     let registry = TestRegistry::start().unwrap();
     made.put_into(&registry, "app", "v1");
     let gate = Gate::new();
@@ -341,10 +349,18 @@ fn archives_that_lie_are_refused() {
         (&first, &first_data),
     ];
     let with = |name: &str, data: &'_ [u8]| -> Vec<u8> {
-        let changed = honest.iter().map(|(other, old)| if *other == name { (*other, data) } else { (*other, *old) });
+        let changed = honest
+            .iter()
+            .map(|(other, old)| if *other == name { (*other, data) } else { (*other, *old) });
         tar(&changed.collect::<Vec<_>>())
     };
-    let without = |name: &str| tar(&honest.iter().copied().filter(|(other, _)| *other != name).collect::<Vec<_>>());
+    let without = |name: &str| {
+        tar(&honest
+            .iter()
+            .copied()
+            .filter(|(other, _)| *other != name)
+            .collect::<Vec<_>>())
+    };
     let twice = tar(&[&honest[..], &[(&first, &first_data)]].concat());
     let mut cut = tar(&honest);
     cut.truncate(cut.len() - 1024 - first_data.len() / 2);
@@ -364,7 +380,11 @@ fn archives_that_lie_are_refused() {
     ] {
         let scratch = Scratch::new().unwrap();
         fs::write(scratch.path("a.tar"), archive).unwrap();
-        let copy = ["copy", &scratch.name("oci-archive", "a.tar"), &scratch.name("oci", "to:x")];
+        let copy = [
+            "copy",
+            &scratch.name("oci-archive", "a.tar"),
+            &scratch.name("oci", "to:x"),
+        ];
         if message.is_empty() {
             ours(&scratch, &copy).success();
             continue;
