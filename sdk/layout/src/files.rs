@@ -61,3 +61,30 @@ pub fn check_version(content: &[u8]) -> Result<(), Error> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use longshore_guest::code;
+
+    use super::check_version;
+
+    #[test]
+    fn versions() {
+        for (content, refused) in [
+            (r#"{"imageLayoutVersion":"1.0.0"}"#, None),
+            ("{ \"imageLayoutVersion\": \"1.0.0\", \"x\": 1 }\n", None),
+            (r#"{"imageLayoutVersion":"1.1.0"}"#, Some(code::UNSUPPORTED)),
+            (r#"{"imageLayoutVersion":1}"#, Some(code::INVALID_DATA)),
+            (
+                r#"{"imageLayoutVersion":"1.0.0","imageLayoutVersion":"1.0.0"}"#,
+                Some(code::INVALID_DATA),
+            ),
+            ("{}", Some(code::INVALID_DATA)),
+            ("[]", Some(code::INVALID_DATA)),
+            ("", Some(code::INVALID_DATA)),
+        ] {
+            let found = check_version(content.as_bytes()).err().map(|error| error.code);
+            assert_eq!(found.as_deref(), refused, "{content}");
+        }
+    }
+}

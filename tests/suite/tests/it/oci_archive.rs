@@ -18,6 +18,14 @@ fn theirs(scratch: &Scratch, arguments: &[&str]) -> Finished {
     scratch.peer("skopeo").args(arguments).run()
 }
 
+/// With a storage of its own.
+fn podman(scratch: &Scratch, arguments: &[&str]) -> Finished {
+    let podman = scratch.peer("podman").args(["--storage-driver", "vfs"]);
+    let podman = podman.arg("--root").arg(scratch.path("root"));
+    let podman = podman.arg("--runroot").arg(scratch.path("run"));
+    podman.args(arguments).run().success()
+}
+
 fn spec() -> ImageSpec {
     ImageSpec::new([Layer::new(1, 700_000), Layer::new(2, 20)])
 }
@@ -109,15 +117,9 @@ fn podman_loads_what_we_write() {
     let archive = scratch.path("image.tar").display().to_string();
     let to = format!("oci-archive:{archive}:example.com/foo:1.0");
     ours(&scratch, &["copy", &scratch.name("dir", "made"), &to]).success();
-    let (root, run) = (scratch.path("root"), scratch.path("run"));
-    let podman = |arguments: &[&str]| {
-        let podman = scratch.peer("podman").arg("--root").arg(&root);
-        let podman = podman.arg("--runroot").arg(&run).args(["--storage-driver", "vfs"]);
-        podman.args(arguments).run().success()
-    };
-    podman(&["load", "--input", &archive]).prints("example.com/foo:1.0");
-    podman(&["image", "inspect", "--format", "{{.Id}}", "example.com/foo:1.0"])
-        .prints(made.config(0).strip_prefix("sha256:").unwrap());
+    podman(&scratch, &["load", "--input", &archive]).prints("example.com/foo:1.0");
+    let id = ["image", "inspect", "--format", "{{.Id}}", "example.com/foo:1.0"];
+    podman(&scratch, &id).prints(made.config(0).strip_prefix("sha256:").unwrap());
 }
 
 #[test]
@@ -252,10 +254,11 @@ fn blobs_of_other_algorithms() {
     ours(&scratch, &["copy", &scratch.name("oci", "made:x"), &archive]).success();
     let members = file_members(&scratch.path("long.tar"));
     assert!(members[&format!("blobs/sha512/{long}")] == layer);
-    for (run, to) in [(theirs as fn(&Scratch, &[&str]) -> Finished, "a"), (ours, "b")] {
-        run(&scratch, &["copy", &archive, &scratch.name("oci", &format!("{to}:x"))]).success();
-        assert!(fs::read(scratch.path(to).join("blobs/sha512").join(&long)).unwrap() == layer);
-    }
+    ours(&scratch, &["copy", &archive, &scratch.name("oci", "back:x")]).success();
+    assert!(fs::read(scratch.path("back/blobs/sha512").join(&long)).unwrap() == layer);
+    // skopeo 1.9.3 reads such a blob, and stores it by its sha256 only.
+    let file = scratch.path("long.tar").display().to_string();
+    podman(&scratch, &["load", "--input", &file]).prints("localhost/x:latest");
 }
 
 #[test]
@@ -341,6 +344,7 @@ fn archives_that_lie_are_refused() {
     let (first_data, second_data) = (read(&first), read(&second));
     let mut wrong = first_data.clone();
     wrong[20] ^= 1;
+    let longer = [&manifest_data[..], b" "].concat();
     let honest: Vec<(&str, &[u8])> = vec![
         ("index.json", &index),
         (&manifest, &manifest_data),
@@ -369,7 +373,7 @@ fn archives_that_lie_are_refused() {
         (tar(&[]), "no index.json in the archive"),
         (b"no archive at all".repeat(100), "not a readable tar archive"),
         (with("index.json", b"{}"), "schemaVersion is not 2"),
-        (with(&manifest, &config_data), "did not match"),
+        (with(&manifest, &longer), "manifest digest did not match"),
         (with(&config, &manifest_data), &made.config(0)),
         (with(&first, &wrong), "did not match"),
         (with(&first, &first_data[1..]), "bytes"),
