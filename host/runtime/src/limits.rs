@@ -23,7 +23,7 @@ pub const CPU_BETWEEN_HOST_CALLS: Duration = Duration::from_secs(10);
 pub const CPU_PER_CALL: Duration = Duration::from_secs(30);
 
 /// Bytes that earn a guest one more second of CPU time when they are moved into or
-/// out of it: far fewer than the slowest useful one moves in that time. One that
+/// out of it, or hashed for it: far fewer than the slowest useful one moves in that time. One that
 /// reads for ever at full speed is as good as an endless blob: that is for whoever
 /// counts the bytes, or waits, to end.
 pub const BYTES_PER_CPU_SECOND: u64 = 4 << 20;
