@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 5] = [
+const PLUGINS: [(&str, &str); 7] = [
     ("dir", "DIR"),
     ("docker-archive", "DOCKER_ARCHIVE"),
     ("oci", "OCI"),
+    ("oci-archive", "OCI_ARCHIVE"),
     ("policy-basic", "POLICY_BASIC"),
     ("policy-signed-by", "POLICY_SIGNED_BY"),
+    ("tarball", "TARBALL"),
 ];
 
 fn main() -> io::Result<()> {

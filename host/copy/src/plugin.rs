@@ -10,7 +10,7 @@ use longshore_blob::{ChunkSink, ChunkSource};
 use longshore_runtime::{
     Error, Outcome, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings,
 };
-use longshore_types::{BlobInfo, Digest, ErrorKind, RawManifest, Reference};
+use longshore_types::{BlobInfo, Digest, ErrorKind, PlatformWish, RawManifest, Reference};
 
 use crate::access::Access;
 use crate::destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
@@ -61,7 +61,10 @@ impl Transport for PluginTransport {
         purpose: Purpose,
         access: &Access,
     ) -> Result<Box<dyn Location>, TransportError> {
-        let mut settings = Settings::default();
+        let running = PlatformWish::running();
+        let mut settings = Settings::default()
+            .with(Settings::HOST_OS, running.os)
+            .with(Settings::HOST_ARCHITECTURE, running.architecture);
         if let Some(path) = &access.shared_blob_dir {
             settings = settings.with(Settings::SHARED_BLOB_DIR, path.to_string_lossy());
         }

@@ -43,6 +43,12 @@ pub(crate) static ALL: &[Builtin] = &[
         code: OCI,
     },
     Builtin {
+        name: "oci-archive",
+        transports: &["oci-archive"],
+        requirement_types: &[],
+        code: OCI_ARCHIVE,
+    },
+    Builtin {
         name: "policy-basic",
         transports: &[],
         requirement_types: &["insecureAcceptAnything", "reject"],
@@ -53,5 +59,11 @@ pub(crate) static ALL: &[Builtin] = &[
         transports: &[],
         requirement_types: &["signedBaseLayer", "signedBy"],
         code: POLICY_SIGNED_BY,
+    },
+    Builtin {
+        name: "tarball",
+        transports: &["tarball"],
+        requirement_types: &[],
+        code: TARBALL,
     },
 ];

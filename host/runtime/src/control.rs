@@ -13,7 +13,7 @@ pub(crate) struct Control {
     cancelled_at: Mutex<Option<Instant>>,
     /// Counts host calls; standing still means no progress.
     progress: AtomicU64,
-    /// Bytes that host calls moved into or out of the guest.
+    /// Bytes that host calls moved into or out of the guest, or hashed for it.
     moved: AtomicU64,
 }
 

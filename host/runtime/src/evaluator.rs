@@ -184,8 +184,8 @@ fn from_guest(verdict: GuestVerdict) -> Verdict {
 
 /// Whether an evaluator may have these files for a requirement; says why not.
 fn may_read(files: &[String], json: &str) -> Result<(), String> {
-    if files.len() > limits::GRANTS {
-        return Err(format!("it asks for more than {} files", limits::GRANTS));
+    if files.len() > limits::NAMED {
+        return Err(format!("it asks for more than {} files", limits::NAMED));
     }
     if files.iter().all(|file| stands_in(file, json)) {
         Ok(())
@@ -218,9 +218,9 @@ mod tests {
     fn too_many_files_are_told_from_strange_ones() {
         let many = |count| vec!["/k".to_owned(); count];
         let json = r#"{"keyPath":"/k"}"#;
-        assert_eq!(may_read(&many(limits::GRANTS), json), Ok(()));
+        assert_eq!(may_read(&many(limits::NAMED), json), Ok(()));
         for (files, json, told) in [
-            (many(limits::GRANTS + 1), json, "it asks for more than 16 files"),
+            (many(limits::NAMED + 1), json, "it asks for more than 16 files"),
             (many(1), "{}", "it asks for files that the requirement does not name"),
         ] {
             assert_eq!(may_read(&files, json).unwrap_err(), told);

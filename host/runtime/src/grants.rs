@@ -19,6 +19,12 @@ impl Settings {
     /// More names for the image that is written, separated by single spaces (CP-01).
     pub const ADDITIONAL_TAGS: &'static str = "additional-tags";
 
+    /// OS of this machine, as in image configs.
+    pub const HOST_OS: &'static str = "host-os";
+
+    /// Architecture of this machine, as in image configs.
+    pub const HOST_ARCHITECTURE: &'static str = "host-architecture";
+
     /// Adds or replaces a setting.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {

@@ -23,7 +23,7 @@ pub const CPU_BETWEEN_HOST_CALLS: Duration = Duration::from_secs(10);
 pub const CPU_PER_CALL: Duration = Duration::from_secs(30);
 
 /// Bytes that earn a guest one more second of CPU time when they are moved into or
-/// out of it: far fewer than the slowest useful one moves in that time. One that
+/// out of it, or hashed for it: far fewer than the slowest useful one moves in that time. One that
 /// reads for ever at full speed is as good as an endless blob: that is for whoever
 /// counts the bytes, or waits, to end.
 pub const BYTES_PER_CPU_SECOND: u64 = 4 << 20;
@@ -69,8 +69,11 @@ pub const LOG: usize = 64 << 10;
 /// Random bytes that WASI hands out in one call.
 pub const RANDOM: u64 = 64 << 10;
 
-/// Directories and other things that one reference may ask for.
-pub const GRANTS: usize = 16;
+/// Directories and other things that one reference may ask for: each layer of an image may be a file of its own.
+pub const GRANTS: usize = 128;
+
+/// Files that one policy requirement may name, and transports that one plugin may serve.
+pub const NAMED: usize = 16;
 
 /// Images that one reference may list.
 pub const IMAGES: usize = 100_000;

@@ -215,7 +215,7 @@ impl Plugin {
                     .chars()
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
-        if names.is_empty() || names.len() > limits::GRANTS || !names.iter().all(typable) {
+        if names.is_empty() || names.len() > limits::NAMED || !names.iter().all(typable) {
             return Err(Error::Plugin {
                 kind: ErrorKind::InvalidData,
                 plugin: self.label().to_string(),

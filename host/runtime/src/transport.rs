@@ -75,15 +75,19 @@ impl Plugin {
         const OPERATION: &str = "reference.parse";
         let missing = match purpose {
             Purpose::Source => self.exports.source.is_none().then_some("reading images"),
-            Purpose::Destination => self.exports.destination.is_none().then_some("writing images"),
+            Purpose::Destination if self.exports.destination.is_none() => {
+                // The reference implementation's own words, here and below.
+                return Err(Error::Unsupported(format!(
+                    "\"{transport}:\" locations can only be read from, not written to"
+                )));
+            }
             Purpose::Delete if self.exports.manage.is_none() => {
-                // The reference implementation's own words.
                 return Err(Error::Unsupported(format!(
                     "Deleting images not implemented for {transport}: images"
                 )));
             }
             Purpose::Enumerate => self.exports.manage.is_none().then_some("listing images"),
-            Purpose::Delete => None,
+            Purpose::Destination | Purpose::Delete => None,
         };
         if let Some(ability) = missing {
             return Err(Error::Unsupported(format!(

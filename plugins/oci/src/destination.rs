@@ -4,10 +4,10 @@ use std::rc::Rc;
 use longshore_guest::{
     BlobInfo, BlobWriter, Context as _, Destination, Error, FileRange, Manifest, Node, Session, Staged, Target, Traits,
 };
+use longshore_layout::Entry;
 use longshore_types::{Digest, Selector, media_type};
 
-use crate::index::Entry;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
 
 /// Most that one `write-at` call takes.
 const MAX_WRITE: usize = 1 << 20;
@@ -22,7 +22,7 @@ pub(crate) struct OciDestination {
 
 impl Destination for OciDestination {
     fn open(session: Session) -> Result<Self, Error> {
-        let reference = layout::reference(&session.reference())?;
+        let reference = longshore_layout::reference(&session.reference())?;
         let name = match reference.selector {
             Selector::Named(name) => Some(name),
             _ => None,
@@ -50,7 +50,7 @@ impl Destination for OciDestination {
         let Some(digest) = &info.digest else {
             return Ok(None);
         };
-        let (directory, path) = self.layout.blob(&layout::digest(digest)?);
+        let (directory, path) = self.layout.blob(&longshore_layout::digest(digest)?);
         let found = directory.stat(&path).optional()?;
         Ok(found.filter(|stat| stat.node == Node::File).map(|stat| BlobInfo {
             size: Some(stat.size),
@@ -93,7 +93,7 @@ impl Destination for OciDestination {
 
 /// The digest that the host computed for a manifest.
 fn own_digest(manifest: &Manifest) -> Result<Digest, Error> {
-    layout::digest(manifest.digest.as_deref().unwrap_or_default())
+    longshore_layout::digest(manifest.digest.as_deref().unwrap_or_default())
 }
 
 struct OciBlobWriter {
@@ -107,7 +107,9 @@ impl BlobWriter for OciBlobWriter {
     }
 
     fn finish(self: Box<Self>, digest: String, _size: u64) -> Result<(), Error> {
-        self.finished.borrow_mut().push((layout::digest(&digest)?, self.staged));
+        self.finished
+            .borrow_mut()
+            .push((longshore_layout::digest(&digest)?, self.staged));
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Where things are in a layout.
 
 use longshore_guest::{Context as _, Directory, Error, Lock, Session, code};
-use longshore_types::{Digest, LayoutReference, json::Object};
-
-use crate::index::Index;
+use longshore_layout::{
+    BLOBS_DIRECTORY, INDEX_FILE, Index, LAYOUT_CONTENT, LAYOUT_FILE, MAX_DOCUMENT, MAX_LAYOUT_FILE, blob_path,
+    check_version,
+};
+use longshore_types::Digest;
 
 /// Label of the layout's directory.
 pub(crate) const LAYOUT: &str = "layout";
@@ -11,26 +13,6 @@ pub(crate) const LAYOUT: &str = "layout";
 pub(crate) const BLOBS: &str = "blobs";
 /// The setting that names it (F-10).
 pub(crate) const SHARED_BLOB_DIR: &str = "shared-blob-dir";
-
-pub(crate) const INDEX_FILE: &[u8] = b"index.json";
-const LAYOUT_FILE: &[u8] = b"oci-layout";
-const LAYOUT_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-const BLOBS_DIRECTORY: &[u8] = b"blobs";
-
-/// Largest manifest and index that is read (PI-06).
-pub(crate) const MAX_DOCUMENT: u32 = 4 << 20;
-/// `oci-layout` has one short member.
-const MAX_LAYOUT_FILE: u32 = 4 << 10;
-
-/// Splits and checks the text after `oci:`.
-pub(crate) fn reference(text: &str) -> Result<LayoutReference, Error> {
-    LayoutReference::parse(text, false).map_err(Error::invalid_reference)
-}
-
-/// Parses a digest of a descriptor.
-pub(crate) fn digest(text: &str) -> Result<Digest, Error> {
-    Digest::parse(text).map_err(Error::invalid_data)
-}
 
 /// The directories of one layout.
 pub(crate) struct Layout {
@@ -78,12 +60,10 @@ impl Layout {
 
     /// The directory that holds blobs, and the path of one in it.
     pub(crate) fn blob(&self, digest: &Digest) -> (&Directory, Vec<u8>) {
+        let path = blob_path(digest);
         match &self.shared_blobs {
-            Some(shared) => (shared, format!("{}/{}", digest.algorithm(), digest.hex()).into_bytes()),
-            None => (
-                &self.directory,
-                format!("blobs/{}/{}", digest.algorithm(), digest.hex()).into_bytes(),
-            ),
+            Some(shared) => (shared, path.into_bytes()),
+            None => (&self.directory, format!("{BLOBS_DIRECTORY}/{path}").into_bytes()),
         }
     }
 
@@ -98,7 +78,7 @@ impl Layout {
 
     /// `index.json`; none if there is no such file.
     pub(crate) fn index(&self) -> Result<Option<Index>, Error> {
-        match self.directory.read(INDEX_FILE, MAX_DOCUMENT).optional()? {
+        match self.directory.read(INDEX_FILE.as_bytes(), MAX_DOCUMENT).optional()? {
             Some(bytes) => Index::parse(&bytes).map(Some),
             None => Ok(None),
         }
@@ -112,30 +92,22 @@ impl Layout {
 
     /// Whether `oci-layout` is there. One of another version is an error.
     pub(crate) fn is_marked(&self) -> Result<bool, Error> {
-        let Some(content) = self.directory.read(LAYOUT_FILE, MAX_LAYOUT_FILE).optional()? else {
+        let content = self.directory.read(LAYOUT_FILE.as_bytes(), MAX_LAYOUT_FILE);
+        let Some(content) = content.optional()? else {
             return Ok(false);
         };
-        let version: Option<String> = Object::parse(&content)
-            .and_then(|object| object.get("imageLayoutVersion"))
-            .map_err(|error| Error::invalid_data(format_args!("oci-layout: {error}")))?;
-        match version.as_deref() {
-            Some("1.0.0") => Ok(true),
-            Some(other) => Err(Error::unsupported(format_args!(
-                "oci-layout: unsupported imageLayoutVersion {other:?}"
-            ))),
-            None => Err(Error::invalid_data("oci-layout: imageLayoutVersion is missing")),
-        }
+        check_version(&content).map(|()| true)
     }
 
     /// Changes `index.json` under its lock.
     pub(crate) fn update_index(&self, change: impl FnOnce(&mut Index)) -> Result<(), Error> {
-        self.directory.make_directory(BLOBS_DIRECTORY)?;
-        let _lock = self.directory.lock(BLOBS_DIRECTORY, true)?;
+        self.directory.make_directory(BLOBS_DIRECTORY.as_bytes())?;
+        let _lock = self.directory.lock(BLOBS_DIRECTORY.as_bytes(), true)?;
         let mut index = self.index()?.unwrap_or_default();
         change(&mut index);
         if !self.is_marked()? {
-            self.directory.replace(LAYOUT_FILE, LAYOUT_CONTENT)?;
+            self.directory.replace(LAYOUT_FILE.as_bytes(), LAYOUT_CONTENT)?;
         }
-        self.directory.replace(INDEX_FILE, &index.to_bytes()?)
+        self.directory.replace(INDEX_FILE.as_bytes(), &index.to_bytes()?)
     }
 }

@@ -11,7 +11,6 @@
 //! too may have found them and rely on them, so it must not remove them.
 
 mod destination;
-mod index;
 mod layout;
 mod manage;
 mod source;
@@ -27,7 +26,7 @@ impl Transport for Oci {
     const NAMES: &'static [&'static str] = &["oci"];
 
     fn parse(text: &str, purpose: Purpose, plan: &Plan) -> Result<(), Error> {
-        let reference = layout::reference(text)?;
+        let reference = longshore_layout::reference(text)?;
         let (access, blobs_access) = match purpose {
             Purpose::Source | Purpose::Enumerate => (Access::Read, Access::Read),
             Purpose::Destination => (Access::Create, Access::Create),
@@ -49,7 +48,7 @@ impl Transport for Oci {
     }
 
     fn identify(session: &Session) -> Result<Identity, Error> {
-        let reference: LayoutReference = layout::reference(&session.reference())?;
+        let reference: LayoutReference = longshore_layout::reference(&session.reference())?;
         Ok(Identity::of_path(reference.to_string(), session.real_path(LAYOUT)?))
     }
 

@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
 use longshore_guest::{Context as _, Error, Manage, Session, code};
+use longshore_layout::{INDEX_FILE, Index};
 use longshore_types::{Digest, Parsed, RawManifest, media_type};
 
-use crate::index::Index;
-use crate::layout::{self, INDEX_FILE, Layout};
+use crate::layout::Layout;
 
 /// Deepest nesting of indexes that is followed; the field knows of two.
 const MAX_DEPTH: usize = 8;
@@ -19,7 +19,7 @@ impl Manage for OciManage {
     /// The entry goes first: after a crash there are blobs too many, never an
     /// image that lacks one.
     fn delete(session: Session) -> Result<(), Error> {
-        let reference = layout::reference(&session.reference())?;
+        let reference = longshore_layout::reference(&session.reference())?;
         let layout = Layout::open_to_remove(&session)?;
         let Some(mut index) = layout.index()? else {
             return Err(Error::new(
@@ -45,9 +45,9 @@ impl Manage for OciManage {
         };
         let mut content = index.to_bytes()?;
         content.push(b'\n');
-        layout.directory.replace(INDEX_FILE, &content)?;
+        layout.directory.replace(INDEX_FILE.as_bytes(), &content)?;
         for digest in unneeded {
-            let digest = layout::digest(&digest)?;
+            let digest = longshore_layout::digest(&digest)?;
             let (directory, path) = layout.blob(&digest);
             directory.remove(&path).optional()?;
         }
@@ -59,12 +59,7 @@ impl Manage for OciManage {
         let Some(index) = layout.index()? else {
             return Err(Error::new(code::NOT_FOUND, "no index.json: not an OCI layout"));
         };
-        Ok(index
-            .entries()?
-            .into_iter()
-            .enumerate()
-            .map(|(position, entry)| entry.name.unwrap_or_else(|| format!("@{position}")))
-            .collect())
+        index.names()
     }
 }
 

@@ -1,10 +1,10 @@
 use std::rc::Rc;
 
 use longshore_guest::{Blob, BlobInfo, Body, Context as _, Error, FileRange, Manifest, Session, Source, code};
+use longshore_layout::Entry;
 use longshore_types::Digest;
 
-use crate::index::Entry;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
 
 /// An image to read.
 pub(crate) struct OciSource {
@@ -14,7 +14,7 @@ pub(crate) struct OciSource {
 
 impl Source for OciSource {
     fn open(session: Session) -> Result<Self, Error> {
-        let reference = layout::reference(&session.reference())?;
+        let reference = longshore_layout::reference(&session.reference())?;
         let layout = Layout::open_to_read(&session)?;
         let Some(index) = layout.index()? else {
             return Err(Error::new(
@@ -34,7 +34,7 @@ impl Source for OciSource {
             Some(digest) => (digest, String::new()),
             None => (self.entry.digest.to_string(), self.entry.media_type.clone()),
         };
-        let bytes = self.layout.document(&layout::digest(&digest)?)?;
+        let bytes = self.layout.document(&longshore_layout::digest(&digest)?)?;
         Ok(Manifest {
             bytes,
             media_type,
@@ -48,7 +48,7 @@ impl Source for OciSource {
             .ok_or_else(|| Error::unsupported("a blob is found by its digest only"))?;
         Ok(Box::new(OciBlob {
             layout: Rc::clone(&self.layout),
-            digest: layout::digest(&digest)?,
+            digest: longshore_layout::digest(&digest)?,
         }))
     }
 }

@@ -1,18 +1,22 @@
 use longshore_guest::{Error, FileRange, Session, Sink, Target};
-use tar::{EntryType, Header};
+use tar::{Builder, EntryType, Header};
 
 /// Size of a header, and what members are padded to.
 const BLOCK: u64 = 512;
 
-/// Mode of every regular member.
+/// Mode of a regular member, unless another one is asked for.
 const FILE_MODE: u32 = 0o444;
+
+/// Longest name that surely has room in a header.
+const NAME: usize = 100;
 
 /// Most that one `write` or `write-at` call takes.
 const MAX_WRITE: usize = 1 << 20;
 
 /// A tar archive on its way into a new file. Members have no owner and no time (DA-07).
 ///
-/// In a file, the size of a member may become known after its bytes were written; in a stream it must be known before.
+/// In a file, the size of a member may become known after its bytes were written, and several members of known size may
+/// be on their way at once; in a stream each member has its size before its bytes, and ends before the next one begins.
 #[derive(Debug)]
 pub struct Writer {
     session: Session,
@@ -20,6 +24,8 @@ pub struct Writer {
     sink: Sink,
     /// Where the next header goes.
     at: u64,
+    /// Of regular members.
+    mode: u32,
 }
 
 impl Writer {
@@ -35,7 +41,14 @@ impl Writer {
             label,
             sink,
             at: 0,
+            mode: FILE_MODE,
         })
+    }
+
+    /// Gives regular members another mode than 0444.
+    #[must_use]
+    pub fn with_mode(self, mode: u32) -> Self {
+        Self { mode, ..self }
     }
 
     /// Whether sizes have to be known before the bytes.
@@ -50,7 +63,7 @@ impl Writer {
     /// Fails if it cannot be written.
     pub fn file(&mut self, name: &str, data: &[u8]) -> Result<(), Error> {
         let size = data.len() as u64;
-        let mut bytes = header(name, EntryType::Regular, FILE_MODE, size)?;
+        let mut bytes = header(name, EntryType::Regular, self.mode, size)?;
         bytes.extend_from_slice(data);
         bytes.resize(bytes.len() + padding(size), 0);
         self.append(&bytes)
@@ -92,7 +105,12 @@ impl Writer {
         let Some((name, size)) = announced else {
             return Err(Error::unsupported("a stream takes no member of unknown size"));
         };
-        self.append(&header(name, EntryType::Regular, FILE_MODE, size)?)?;
+        self.append(&header(name, EntryType::Regular, self.mode, size)?)?;
+        self.stream()
+    }
+
+    /// A further handle of the one stream.
+    fn stream(&self) -> Result<Target, Error> {
         match self.session.new_file(self.label)? {
             Sink::Streamed(writer) => Ok(Target::Streamed(writer)),
             Sink::Seekable(_) => Err(Error::invalid_data("the new file is no stream any more")),
@@ -106,11 +124,50 @@ impl Writer {
     /// Fails if its header cannot be written.
     pub fn end(&mut self, name: &str, size: u64) -> Result<(), Error> {
         if let Sink::Seekable(file) = &self.sink {
-            file.write_at(self.at, &header(name, EntryType::Regular, FILE_MODE, size)?)?;
+            let header = header(name, EntryType::Regular, self.mode, size)?;
+            if header.len() as u64 != BLOCK {
+                return Err(Error::invalid_data(format_args!("{name:?} is too long a name")));
+            }
+            file.write_at(self.at, &header)?;
             self.at += BLOCK;
         }
         self.at += size;
         self.append(&vec![0; padding(size)])
+    }
+
+    /// Where the host is to put the bytes of a member of known size. It has to end by [`Writer::end_sized`]; in a file,
+    /// other members may begin and end before that.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its header cannot be written.
+    pub fn begin_sized(&mut self, name: &str, size: u64) -> Result<Target, Error> {
+        self.append(&header(name, EntryType::Regular, self.mode, size)?)?;
+        let Sink::Seekable(file) = &self.sink else {
+            return self.stream();
+        };
+        let file = file.again();
+        let offset = self.at;
+        let end = offset.checked_add(size);
+        self.at = end.ok_or_else(|| Error::invalid_data(format_args!("{name:?} is too large")))?;
+        self.append(&vec![0; padding(size)])?;
+        Ok(Target::Range(FileRange {
+            file,
+            offset,
+            length: Some(size),
+        }))
+    }
+
+    /// The bytes of a member that began by [`Writer::begin_sized`] are in place, all of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if what follows them cannot be written.
+    pub fn end_sized(&mut self, size: u64) -> Result<(), Error> {
+        if self.is_stream() {
+            self.append(&vec![0; padding(size)])?;
+        }
+        Ok(())
     }
 
     /// The member that began is not to be, though its bytes may be there.
@@ -165,12 +222,72 @@ fn with_header(
     header.set_mtime(0);
     header.set_size(size);
     let failed = |error| Error::invalid_data(format_args!("{name:?} cannot be the name of a member: {error}"));
-    header.set_path(name).and_then(|()| more(&mut header)).map_err(failed)?;
+    more(&mut header).map_err(failed)?;
+    let mut bytes = Vec::new();
+    match (header.set_path(name), end_of(name)) {
+        (Ok(()), _) => {}
+        (Err(_), Some(end)) => {
+            header.set_path(end).map_err(failed)?;
+            bytes = long_name(name).map_err(failed)?;
+        }
+        (Err(error), None) => return Err(failed(error)),
+    }
     header.set_cksum();
-    Ok(header.as_bytes().to_vec())
+    bytes.extend_from_slice(header.as_bytes());
+    Ok(bytes)
+}
+
+/// The end of a name that has no room in a header.
+fn end_of(name: &str) -> Option<&str> {
+    name.len().checked_sub(NAME).and_then(|start| name.get(start..))
+}
+
+/// What stands before the header of a member whose name has no room in it.
+fn long_name(name: &str) -> std::io::Result<Vec<u8>> {
+    let mut builder = Builder::new(Vec::new());
+    builder.append_pax_extensions([("path", name.as_bytes())])?;
+    Ok(std::mem::take(builder.get_mut()))
 }
 
 /// Zeros that follow so many bytes.
 fn padding(size: u64) -> usize {
     (size.next_multiple_of(BLOCK) - size) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tar::Archive;
+
+    use super::*;
+
+    #[test]
+    fn headers_say_names_of_any_length() {
+        let digest = format!("blobs/sha512/{}", "0123456789abcdef".repeat(8));
+        let deep = format!("{}/{}", "d".repeat(150), "f".repeat(100));
+        for (name, blocks) in [("a", 1), (&deep[..], 1), (&digest, 3)] {
+            let mut bytes = header(name, EntryType::Regular, 0o644, 3).unwrap();
+            assert_eq!(bytes.len() as u64, blocks * BLOCK, "{name}");
+            bytes.extend(b"abc");
+            bytes.resize(bytes.len() + padding(3) + 2 * BLOCK as usize, 0);
+            let mut archive = Archive::new(&bytes[..]);
+            let entries: Vec<_> = archive.entries().unwrap().collect();
+            assert_eq!(entries.len(), 1);
+            let entry = entries[0].as_ref().unwrap();
+            assert_eq!(entry.path_bytes(), name.as_bytes());
+            assert_eq!(entry.size(), 3);
+            assert_eq!(entry.header().mode().unwrap(), 0o644);
+        }
+        assert!(header("../a", EntryType::Regular, 0o644, 3).is_err());
+    }
+
+    #[test]
+    fn sizes_of_any_length() {
+        for size in [0, 1, 511, 512, 8 << 30, 1 << 40] {
+            let bytes = header("a", EntryType::Regular, 0o644, size).unwrap();
+            assert_eq!(Header::from_byte_slice(&bytes).entry_size().unwrap(), size);
+            assert_eq!((size + padding(size) as u64) % BLOCK, 0);
+        }
+    }
 }

@@ -224,7 +224,11 @@ impl Host for State {
                     hasher.update(&chunk);
                     size += chunk.len() as u64;
                 }
-                Ok(None) => return Ok(Ok((hasher.finish().to_string(), size))),
+                Ok(None) => {
+                    // The time that this took was not the guest's.
+                    self.control().moved(usize::try_from(size).unwrap_or(usize::MAX));
+                    return Ok(Ok((hasher.finish().to_string(), size)));
+                }
                 Err(error) => {
                     let code = crate::error::io_kind(&error).as_code();
                     return Ok(Err(guest_error(code, error.to_string())));

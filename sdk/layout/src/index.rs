@@ -1,5 +1,3 @@
-//! `index.json`, edited without losing what others wrote into it.
-
 use longshore_guest::{Error, code};
 use longshore_types::{Digest, LayoutReference, Selector, json, media_type};
 use serde_json::{Map, Value, json};
@@ -7,17 +5,21 @@ use serde_json::{Map, Value, json};
 /// The annotation that names an image (OC-03).
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// `index.json` as parsed JSON: members that are not ours stay as they were.
-pub(crate) struct Index(Map<String, Value>);
+/// `index.json` as parsed JSON, edited without losing what others wrote into it.
+#[derive(Clone, Debug)]
+pub struct Index(Map<String, Value>);
 
 /// What is of interest in a descriptor of `index.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) digest: Digest,
+pub struct Entry {
+    /// Of the manifest or index.
+    pub digest: Digest,
     /// Empty if the descriptor has none.
-    pub(crate) media_type: String,
-    pub(crate) size: u64,
-    pub(crate) name: Option<String>,
+    pub media_type: String,
+    /// Of the manifest or index, in bytes.
+    pub size: u64,
+    /// What it is called in references.
+    pub name: Option<String>,
 }
 
 impl Default for Index {
@@ -31,7 +33,12 @@ impl Default for Index {
 }
 
 impl Index {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-data` if it is not the index of an image layout.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let malformed = |what: &dyn std::fmt::Display| Error::invalid_data(format_args!("index.json: {what}"));
         let Value::Object(members) = json::parse(bytes).map_err(|error| malformed(&error))? else {
             return Err(malformed(&"not a JSON object"));
@@ -44,7 +51,12 @@ impl Index {
         Ok(index)
     }
 
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    /// The file as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written as JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         json::to_vec(&self.0).map_err(Error::invalid_data)
     }
 
@@ -57,7 +69,11 @@ impl Index {
     }
 
     /// All entries, in order.
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// `invalid-data` for a malformed one.
+    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
         self.descriptors()?
             .iter()
             .enumerate()
@@ -65,8 +81,22 @@ impl Index {
             .collect()
     }
 
+    /// What each entry would be called in a reference, in order.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-data` for a malformed one.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let named = |(position, entry): (usize, Entry)| entry.name.unwrap_or_else(|| format!("@{position}"));
+        Ok(self.entries()?.into_iter().enumerate().map(named).collect())
+    }
+
     /// The entry that a reference means, and its position (OC-03, OC-04).
-    pub(crate) fn select(&self, reference: &LayoutReference) -> Result<(usize, Entry), Error> {
+    ///
+    /// # Errors
+    ///
+    /// `image-not-found` if there is none, and why it cannot be told which one is meant.
+    pub fn select(&self, reference: &LayoutReference) -> Result<(usize, Entry), Error> {
         let mut entries = self.entries()?;
         let position = match &reference.selector {
             Selector::Only => match entries.len() {
@@ -113,9 +143,9 @@ impl Index {
         Ok((position, entries.swap_remove(position)))
     }
 
-    /// OC-05: an older entry of the same name loses the name, an unnamed entry
-    /// of the same digest is replaced.
-    pub(crate) fn add(&mut self, entry: &Entry) {
+    /// Adds an entry as OC-05 says: an older one of the same name loses the name, an unnamed one of the same digest is
+    /// replaced.
+    pub fn add(&mut self, entry: &Entry) {
         let mut new = Map::new();
         new.insert("mediaType".to_owned(), json!(entry.media_type));
         new.insert("digest".to_owned(), json!(entry.digest.to_string()));
@@ -146,7 +176,8 @@ impl Index {
         }
     }
 
-    pub(crate) fn remove(&mut self, position: usize) {
+    /// Removes the entry at a position, if there is one.
+    pub fn remove(&mut self, position: usize) {
         if let Some(Value::Array(descriptors)) = self.0.get_mut("manifests")
             && position < descriptors.len()
         {
