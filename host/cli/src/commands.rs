@@ -11,3 +11,4 @@ pub(crate) mod manifest_digest;
 pub(crate) mod plugin;
 pub(crate) mod standalone_sign;
 pub(crate) mod standalone_verify;
+pub(crate) mod verify;

@@ -134,6 +134,11 @@ async fn carry_out_with_plugins(
                 .unless_stopped(commands::standalone_verify::run(args, settings, printer))
                 .await
         }
+        Command::Verify(args) => {
+            signals
+                .unless_stopped(commands::verify::run(*args, settings, printer))
+                .await
+        }
     };
     tokio::select! {
         () = settings.plugins.settled() => result,

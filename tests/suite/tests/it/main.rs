@@ -35,3 +35,4 @@ mod signed_by;
 mod signing;
 mod terminal;
 mod tls;
+mod verify;
