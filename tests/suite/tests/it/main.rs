@@ -15,6 +15,7 @@ mod credential_helpers;
 mod differential;
 mod docker_archive;
 mod durability;
+mod evaluators;
 mod example;
 mod fault_table;
 mod faults;
