@@ -36,4 +36,5 @@ mod signed_by;
 mod signing;
 mod terminal;
 mod tls;
+mod untrusted_dump;
 mod verify;
