@@ -28,6 +28,7 @@ mod native;
 mod peers_skopeo;
 mod peers_umoci;
 mod policy;
+mod policy_table;
 mod refusals;
 mod retries;
 mod schema1;
