@@ -33,6 +33,7 @@ pub(crate) use usage::UsageError;
 
 use crate::commands::{
     copy, delete, generate, inspect, layers, list_tags, manifest_digest, plugin, standalone_sign, standalone_verify,
+    untrusted_signature_dump, verify,
 };
 
 /// The program's own name.
@@ -78,6 +79,8 @@ impl Command {
             Self::ManifestDigest(args) => &mut args.plugins,
             Self::StandaloneSign(args) => &mut args.plugins,
             Self::StandaloneVerify(args) => &mut args.plugins,
+            Self::UntrustedSignatureDump(args) => &mut args.plugins,
+            Self::Verify(args) => &mut args.plugins,
             Self::Plugin(args) => return args.take_plugins(),
             Self::Completion(_) | Self::Man(_) => return PluginChoice::default(),
         })
@@ -105,6 +108,9 @@ pub(crate) enum Command {
     Plugin(plugin::PluginArgs),
     StandaloneSign(standalone_sign::StandaloneSignArgs),
     StandaloneVerify(standalone_verify::StandaloneVerifyArgs),
+    #[command(hide = true, name = "untrusted-signature-dump-without-verification")]
+    UntrustedSignatureDump(untrusted_signature_dump::DumpArgs),
+    Verify(Box<verify::VerifyArgs>),
     #[command(hide = true)]
     Completion(generate::CompletionArgs),
     #[command(hide = true)]

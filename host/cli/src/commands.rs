@@ -11,3 +11,5 @@ pub(crate) mod manifest_digest;
 pub(crate) mod plugin;
 pub(crate) mod standalone_sign;
 pub(crate) mod standalone_verify;
+pub(crate) mod untrusted_signature_dump;
+pub(crate) mod verify;

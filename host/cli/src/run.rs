@@ -72,6 +72,7 @@ fn carry_out(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> an
         Command::Completion(args) => return commands::generate::completion(args, printer),
         Command::Man(args) => return commands::generate::man(args),
         Command::StandaloneSign(args) => return commands::standalone_sign::run(args),
+        Command::UntrustedSignatureDump(args) => return commands::untrusted_signature_dump::run(args, printer),
         _ => {}
     }
     let timeout = global.command_timeout.filter(|timeout| !timeout.is_zero());
@@ -129,9 +130,15 @@ async fn carry_out_with_plugins(
         Command::Completion(args) => commands::generate::completion(&args, printer),
         Command::Man(args) => commands::generate::man(&args),
         Command::StandaloneSign(args) => commands::standalone_sign::run(&args),
+        Command::UntrustedSignatureDump(args) => commands::untrusted_signature_dump::run(&args, printer),
         Command::StandaloneVerify(args) => {
             signals
                 .unless_stopped(commands::standalone_verify::run(args, settings, printer))
+                .await
+        }
+        Command::Verify(args) => {
+            signals
+                .unless_stopped(commands::verify::run(*args, settings, printer))
                 .await
         }
     };

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) platform_is_overridden: bool,
     /// Which trust policy to obey.
     policy: PolicyChoice,
+    /// Whether an image must have a verified signature (G-04).
+    require_signed: bool,
     /// The plugins there are; none is loaded yet.
     pub(crate) plugins: PluginHost,
     /// What sides use that do not say themselves.
@@ -43,6 +45,11 @@ impl Settings {
         );
         let overrides = [&global.override_os, &global.override_arch, &global.override_variant];
         let platform_is_overridden = overrides.into_iter().any(|option| given(option).is_some());
+        if global.insecure_policy && global.require_signed {
+            return Err(UsageError::new(
+                "--insecure-policy and --require-signed are mutually exclusive",
+            ));
+        }
         let policy = match global.policy.and_then(access::path) {
             _ if global.insecure_policy => PolicyChoice::AcceptAnything,
             Some(path) => PolicyChoice::File(path),
@@ -63,6 +70,7 @@ impl Settings {
             platform,
             platform_is_overridden,
             policy,
+            require_signed: global.require_signed,
             plugins,
             fallback,
             temporary_folder,
@@ -91,7 +99,8 @@ impl Settings {
 
     /// Loads the trust policy.
     pub(crate) async fn trust_policy(&self) -> anyhow::Result<SignaturePolicy> {
-        Ok(self.policy.load(&self.plugins, &self.environment).await?)
+        let policy = self.policy.load(&self.plugins, &self.environment).await?;
+        Ok(policy.require_signed(self.require_signed))
     }
 }
 

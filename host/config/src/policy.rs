@@ -87,11 +87,20 @@ impl Policy {
         std::iter::once(&self.default).chain(of_transports).flatten()
     }
 
+    /// The keys below a transport's name that the section for an image is looked for by, in that order (SC-01): its
+    /// identity, then its scopes, then the empty one, which is the transport's default. An image without identity has
+    /// only that (SC-04).
+    pub fn scopes<'a>(identity: &'a str, scopes: &'a [String]) -> impl Iterator<Item = &'a str> {
+        std::iter::once(identity)
+            .chain(scopes.iter().map(String::as_str))
+            .filter(move |scope| !identity.is_empty() && !scope.is_empty())
+            .chain([""])
+    }
+
     /// The requirements that an image must all meet, and the section that they stand in (SC-01).
     ///
     /// `identity` is the image's policy identity and `scopes` are its policy scopes from specific to general, as its
-    /// transport gives them. An image without identity has only its transport's default (SC-04). The first section
-    /// found counts alone.
+    /// transport gives them. The first section found by [`Policy::scopes`] counts alone.
     pub fn requirements(
         &self,
         transport: &str,
@@ -101,11 +110,7 @@ impl Policy {
         let Some((transport, sections)) = self.transports.get_key_value(transport) else {
             return (PolicySection::Default, &self.default);
         };
-        let named = std::iter::once(identity)
-            .chain(scopes.iter().map(String::as_str))
-            .filter(|scope| !identity.is_empty() && !scope.is_empty());
-        named
-            .chain([""])
+        Self::scopes(identity, scopes)
             .find_map(|scope| sections.get_key_value(scope))
             .map_or((PolicySection::Default, &self.default), |(scope, requirements)| {
                 (PolicySection::Scope { transport, scope }, requirements)

@@ -3,7 +3,8 @@
 //! [`Transports`] opens images by name: registries natively, everything else through plugins. [`Copier`] moves one image from a [`Location`] to
 //! another: the source is read and accepted by the [`SignaturePolicy`] before the destination is opened, blobs are moved in parallel on threads of
 //! their own, and the image becomes visible with the last step. [`Copying`] is the future of it and [`Events`] its progress; the crate prints
-//! nothing. The functions for reading manifests and configs serve commands that only look at an image.
+//! nothing. [`SignaturePolicy::verify`] judges without copying and explains the verdict. The functions for reading
+//! manifests and configs serve commands that only look at an image.
 
 mod access;
 mod blob;
@@ -31,6 +32,7 @@ mod single;
 mod source;
 mod transport;
 mod transports;
+mod verify;
 
 #[cfg(test)]
 mod fakes;
@@ -46,8 +48,12 @@ pub use event::{BlobKind, Event, Events, SkipReason};
 pub use fetch::fetch_blobs;
 pub use image::{MAX_CONFIG_SIZE, SelectedImage, read_config, read_manifest, select_instance};
 pub use options::{CopyReport, DEFAULT_PARALLEL, Instances, Options};
-pub use policy::{ConfigFetcher, Evaluator, Evaluators, ImageFacts, SignaturePolicy, Verdict};
+pub use policy::{
+    ConfigFetcher, Evaluator, Evaluators, Explanation, Finding, FoundSignature, ImageFacts, JudgedRequirement, Outcome,
+    SignaturePolicy, Verdict,
+};
 pub use signing::{GpgSigner, Signer, verify_signature};
 pub use source::{Body, ImageSource, RepositoryTags};
 pub use transport::{Identity, Location, Purpose, Transport};
 pub use transports::{Endpoint, TagList, Transports};
+pub use verify::Verification;

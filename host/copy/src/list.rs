@@ -44,17 +44,7 @@ impl AcceptedList {
         policy: &SignaturePolicy,
         options: &Options,
     ) -> Result<Self, CopyError> {
-        let failed = |source| CopyError::Manifest {
-            name: opened.name.clone(),
-            source,
-        };
-        let Parsed::List(list) = opened.top.parse().map_err(failed)? else {
-            return Err(CopyError::Internal("a list was read as an image".into()));
-        };
-        // Alone it can be copied whatever it names.
-        if options.instances != Instances::ListOnly {
-            list.refuse_nested().map_err(failed)?;
-        }
+        let list = parsed(&opened, &options.instances)?;
         let mut images = Vec::new();
         let mut held = 0;
         for entry in wanted(&list, &options.instances)? {
@@ -92,8 +82,23 @@ impl AcceptedList {
     }
 }
 
+/// The list that a reference names. Its entries must be images, unless it is wanted alone, whatever it names.
+pub(crate) fn parsed(opened: &OpenedSource, instances: &Instances) -> Result<ManifestList, CopyError> {
+    let failed = |source| CopyError::Manifest {
+        name: opened.name.clone(),
+        source,
+    };
+    let Parsed::List(list) = opened.top.parse().map_err(failed)? else {
+        return Err(CopyError::Internal("a list was read as an image".into()));
+    };
+    if *instances != Instances::ListOnly {
+        list.refuse_nested().map_err(failed)?;
+    }
+    Ok(list)
+}
+
 /// The entries to copy, each digest once, in the list's order.
-fn wanted<'a>(list: &'a ManifestList, instances: &Instances) -> Result<Vec<&'a Descriptor>, CopyError> {
+pub(crate) fn wanted<'a>(list: &'a ManifestList, instances: &Instances) -> Result<Vec<&'a Descriptor>, CopyError> {
     let is_wanted = |entry: &Descriptor| match instances {
         Instances::System | Instances::ListOnly => false,
         Instances::All => true,

@@ -6,7 +6,7 @@ use crate::config::PendingConfig;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError, chain};
 use crate::image::{SelectedImage, on_source, read_config, read_manifest, select_instance};
-use crate::policy::{ConfigFetcher, SignaturePolicy};
+use crate::policy::{ConfigFetcher, Explanation, SignaturePolicy};
 use crate::schema_one::{self, Original};
 use crate::source::ImageSource;
 use crate::transport::{Identity, Location};
@@ -85,10 +85,7 @@ impl OpenedSource {
         once_accepted: impl Future<Output = Result<(), CopyError>>,
     ) -> Result<AcceptedImage, CopyError> {
         let source = &self.source;
-        let signatures = source
-            .signatures(selected.instance.as_ref())
-            .await
-            .map_err(|error| on_source(source.as_ref(), "reading signatures", error))?;
+        let signatures = self.signatures(&selected).await?;
         // The manifest is judged before it is parsed in depth: an unaccepted one gets no further (P-04).
         let config = config_fetcher(source, &selected);
         policy.check(source.identity(), &selected, &signatures, config).await?;
@@ -107,6 +104,23 @@ impl OpenedSource {
             signatures,
             schema_one: None,
         })
+    }
+
+    /// Judges an image and tells why it was judged so, whatever the verdict is.
+    pub(crate) async fn explain(
+        &self,
+        policy: &SignaturePolicy,
+        selected: &SelectedImage,
+    ) -> Result<Explanation, CopyError> {
+        let signatures = self.signatures(selected).await?;
+        let config = config_fetcher(&self.source, selected);
+        let identity = self.source.identity();
+        policy.explain(identity, selected, &signatures, config).await
+    }
+
+    async fn signatures(&self, selected: &SelectedImage) -> Result<Vec<Vec<u8>>, CopyError> {
+        let read = self.source.signatures(selected.instance.as_ref()).await;
+        read.map_err(|error| on_source(self.source.as_ref(), "reading signatures", error))
     }
 }
 

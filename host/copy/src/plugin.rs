@@ -7,9 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_blob::{ChunkSink, ChunkSource};
-use longshore_runtime::{
-    Error, Outcome, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings,
-};
+use longshore_runtime::{Error, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings};
 use longshore_types::{BlobInfo, Digest, ErrorKind, PlatformWish, RawManifest, Reference};
 
 use crate::access::Access;
@@ -339,17 +337,8 @@ impl Evaluator for longshore_runtime::Evaluator {
             config: Arc::clone(&image.config),
             now: image.now,
         };
-        let judged = Self::evaluate(self, requirement, image)
+        Self::evaluate(self, requirement, image)
             .await
-            .map_err(|error| error.to_string())?;
-        let verdict = judged?;
-        Ok(match verdict.outcome {
-            Outcome::AcceptedUnsigned => Verdict::Accepted { signed: false },
-            Outcome::AcceptedSigned => Verdict::Accepted { signed: true },
-            Outcome::Rejected => {
-                let against = verdict.findings.into_iter().filter(|finding| !finding.accepted);
-                Verdict::Rejected(against.map(|finding| finding.reason).collect())
-            }
-        })
+            .map_err(|error| error.to_string())?
     }
 }

@@ -1,3 +1,4 @@
+mod explanation;
 mod load;
 
 use std::collections::HashMap;
@@ -7,9 +8,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use longshore_config::{Policy, Requirement};
+use longshore_config::{Policy, PolicySection, Requirement};
 use longshore_types::{Algorithm, Digest, RawManifest};
 use tokio::sync::OnceCell;
+
+pub use explanation::{Explanation, FoundSignature, JudgedRequirement};
+pub use longshore_runtime::{Finding, Outcome, Verdict};
 
 use crate::error::CopyError;
 use crate::image::SelectedImage;
@@ -24,6 +28,7 @@ pub struct SignaturePolicy {
     policy: Arc<Policy>,
     evaluators: Arc<dyn Evaluators>,
     named_files: Arc<OnceCell<NamedFiles>>,
+    require_signed: bool,
 }
 
 /// The files that each requirement names, by type and JSON; those whose type nobody answers for are not in it.
@@ -79,18 +84,6 @@ pub struct ImageFacts {
     pub now: SystemTime,
 }
 
-/// What an evaluator says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The requirement is met. `signed`: by a verified signature over the whole image.
-    Accepted {
-        /// Whether a signature was verified.
-        signed: bool,
-    },
-    /// It is not met, with the reasons found.
-    Rejected(Vec<String>),
-}
-
 impl SignaturePolicy {
     /// A policy whose requirements are judged by `evaluators`.
     pub fn new(policy: Policy, evaluators: Arc<dyn Evaluators>) -> Self {
@@ -98,7 +91,15 @@ impl SignaturePolicy {
             policy: Arc::new(policy),
             evaluators,
             named_files: Arc::default(),
+            require_signed: false,
         }
+    }
+
+    /// Whether an image must also have a verified signature over the whole of it, whatever else the policy accepts
+    /// (G-04).
+    #[must_use]
+    pub fn require_signed(self, require_signed: bool) -> Self {
+        Self { require_signed, ..self }
     }
 
     /// Has every requirement of the policy checked by its evaluator, unless loading did that. A requirement that nobody
@@ -125,7 +126,7 @@ impl SignaturePolicy {
         Ok(named)
     }
 
-    /// Asks every requirement of the image's scope (PG-07, SC-01).
+    /// Asks the requirements of the image's scope (PG-07, SC-01) up to the first that is not met.
     pub(crate) async fn check(
         &self,
         identity: &Identity,
@@ -133,56 +134,115 @@ impl SignaturePolicy {
         signatures: &[Vec<u8>],
         config: ConfigFetcher,
     ) -> Result<(), CopyError> {
+        let facts = facts(identity, image, signatures, config);
+        let explanation = self.examine(identity, &facts, |judged| judged.is_accepted()).await?;
+        explanation.result()
+    }
+
+    /// Asks all requirements of the image's scope, and tells what came of each.
+    pub(crate) async fn explain(
+        &self,
+        identity: &Identity,
+        image: &SelectedImage,
+        signatures: &[Vec<u8>],
+        config: ConfigFetcher,
+    ) -> Result<Explanation, CopyError> {
+        let facts = facts(identity, image, signatures, config);
+        self.examine(identity, &facts, |_| true).await
+    }
+
+    /// Asks the requirements one after the other while `goes_on` says so.
+    async fn examine(
+        &self,
+        identity: &Identity,
+        facts: &ImageFacts,
+        goes_on: impl Fn(&JudgedRequirement) -> bool,
+    ) -> Result<Explanation, CopyError> {
         let (section, requirements) =
             self.policy
                 .requirements(&identity.transport, &identity.policy_identity, &identity.policy_scopes);
-        tracing::debug!(image = identity.display(), %section, "evaluating the signature policy");
-        let facts = ImageFacts {
-            name: identity.display(),
-            transport: identity.transport.clone(),
-            policy_identity: identity.policy_identity.clone(),
-            docker_reference: identity.docker_reference.as_ref().map(ToString::to_string),
-            manifest: image.manifest.clone(),
-            manifest_digest: image.manifest.digest(Algorithm::Sha256),
-            list: image.list().cloned(),
-            signatures: signatures.to_vec(),
-            config,
-            now: SystemTime::now(),
-        };
-        let failed = |detail| CopyError::Policy {
-            name: identity.display(),
+        tracing::debug!(image = facts.name, %section, "evaluating the signature policy");
+        self.prepare().await.map_err(|detail| CopyError::Policy {
+            name: facts.name.clone(),
             detail,
-        };
-        self.prepare().await.map_err(failed)?;
+        })?;
+        let mut judged = Vec::new();
         for requirement in requirements {
-            match self.judge(requirement, &facts).await.map_err(failed)? {
-                Verdict::Accepted { .. } => {}
-                Verdict::Rejected(reasons) => return Err(CopyError::Rejected(rejection(identity, &reasons))),
+            judged.push(self.judge(requirement, facts).await);
+            if !judged.last().is_some_and(&goes_on) {
+                break;
             }
         }
-        Ok(())
+        let scopes = Policy::scopes(&identity.policy_identity, &identity.policy_scopes);
+        Ok(Explanation {
+            name: facts.name.clone(),
+            transport: identity.transport.clone(),
+            manifest_digest: facts.manifest_digest.clone(),
+            manifest_type: facts.manifest.media_type().to_owned(),
+            scopes: scopes.map(str::to_owned).collect(),
+            scope: match section {
+                PolicySection::Scope { scope, .. } => Some(scope.to_owned()),
+                PolicySection::Default => None,
+            },
+            signatures: facts
+                .signatures
+                .iter()
+                .map(|stored| FoundSignature::of(stored))
+                .collect(),
+            requirements: judged,
+            require_signed: self.require_signed,
+        })
     }
 
-    async fn judge(&self, requirement: &Requirement, facts: &ImageFacts) -> Result<Verdict, String> {
+    async fn judge(&self, requirement: &Requirement, facts: &ImageFacts) -> JudgedRequirement {
+        let Requirement { kind, json } = requirement;
+        let key = (kind.clone(), json.clone());
+        let named = self.named_files.get().and_then(|named| named.get(&key));
+        let files = named.cloned().unwrap_or_default();
+        JudgedRequirement {
+            kind: kind.clone(),
+            json: json.clone(),
+            verdict: self.verdict(requirement, files.clone(), facts).await,
+            files,
+        }
+    }
+
+    async fn verdict(
+        &self,
+        requirement: &Requirement,
+        files: Vec<PathBuf>,
+        facts: &ImageFacts,
+    ) -> Result<Verdict, String> {
         let Requirement { kind, json } = requirement;
         let evaluator = self.evaluators.find(kind).await?.ok_or_else(|| {
             format!("policy requirement type {kind:?} cannot be evaluated: no evaluator for it is installed")
         })?;
         let failed = |detail: String| in_requirement(kind, &detail);
-        let key = (kind.clone(), json.clone());
-        let named = self.named_files.get().and_then(|named| named.get(&key));
-        let files = match named.map(Vec::as_slice) {
-            None | Some([]) => Vec::new(),
-            Some(paths) => {
-                let paths = paths.to_vec();
-                let reading = tokio::task::spawn_blocking(move || read_files(paths));
-                reading
-                    .await
-                    .map_err(|error| failed(error.to_string()))?
-                    .map_err(failed)?
-            }
+        let files = if files.is_empty() {
+            Vec::new()
+        } else {
+            let reading = tokio::task::spawn_blocking(move || read_files(files));
+            reading
+                .await
+                .map_err(|error| failed(error.to_string()))?
+                .map_err(failed)?
         };
         evaluator.evaluate(json, &files, facts).await.map_err(failed)
+    }
+}
+
+fn facts(identity: &Identity, image: &SelectedImage, signatures: &[Vec<u8>], config: ConfigFetcher) -> ImageFacts {
+    ImageFacts {
+        name: identity.display(),
+        transport: identity.transport.clone(),
+        policy_identity: identity.policy_identity.clone(),
+        docker_reference: identity.docker_reference.as_ref().map(ToString::to_string),
+        manifest: image.manifest.clone(),
+        manifest_digest: image.manifest.digest(Algorithm::Sha256),
+        list: image.list().cloned(),
+        signatures: signatures.to_vec(),
+        config,
+        now: SystemTime::now(),
     }
 }
 
@@ -215,15 +275,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         ));
     }
     Ok(data)
-}
-
-/// PE-02 if the evaluator gives no reason of its own, PE-04 otherwise.
-fn rejection(identity: &Identity, reasons: &[String]) -> String {
-    match reasons {
-        [] => format!("Running image {} is rejected by policy.", identity.display()),
-        [reason] => reason.clone(),
-        several => format!("None of the signatures were accepted, reasons: {}", several.join("; ")),
-    }
 }
 
 #[cfg(test)]

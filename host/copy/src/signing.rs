@@ -15,7 +15,7 @@ use crate::docker;
 use crate::error::CopyError;
 use crate::event::{Event, Reporter};
 use crate::options::Options;
-use crate::policy::{Evaluators, ImageFacts, Verdict};
+use crate::policy::{Evaluators, ImageFacts, Outcome};
 use crate::single::check_signature_support;
 
 /// Makes signatures of images.
@@ -88,10 +88,11 @@ pub async fn verify_signature(
         config: Arc::new(|| Err("there is only a manifest".to_owned())),
         now: SystemTime::now(),
     };
-    match evaluator.evaluate(&requirement.to_string(), &[], &facts).await? {
-        Verdict::Accepted { signed: true } => Ok(()),
-        Verdict::Accepted { signed: false } => Err("no signature was verified".to_owned()),
-        Verdict::Rejected(reasons) => Err(reasons.join("; ")),
+    let verdict = evaluator.evaluate(&requirement.to_string(), &[], &facts).await?;
+    match verdict.outcome {
+        Outcome::AcceptedSigned => Ok(()),
+        Outcome::AcceptedUnsigned => Err("no signature was verified".to_owned()),
+        Outcome::Rejected => Err(verdict.reasons_against().collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -44,6 +44,14 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
 }
 
+impl Verdict {
+    /// Why not: the reasons of what does not speak for the image.
+    pub fn reasons_against(&self) -> impl Iterator<Item = &str> {
+        let against = self.findings.iter().filter(|finding| !finding.accepted);
+        against.map(|finding| finding.reason.as_str())
+    }
+}
+
 /// A requirement of policy.json and the files that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
@@ -125,6 +133,7 @@ impl Evaluator {
     ) -> Result<Result<Verdict, String>, Error> {
         const OPERATION: &str = "evaluator.evaluate";
         let plugin = Arc::clone(&self.plugin);
+        let signatures = image.signatures.len();
         let requirement = GuestRequirement {
             json: requirement.json,
             files: requirement.files,
@@ -134,19 +143,37 @@ impl Evaluator {
             .start()?
             .call(OPERATION, move |live| {
                 Box::pin(async move {
-                    live.guest(OPERATION, async |store, instance| {
-                        let guest = load(&plugin, &mut *store, instance)?;
-                        let image = store.data_mut().push(image)?;
-                        let borrowed = wasmtime::component::Resource::new_borrow(image.rep());
-                        let verdict = guest.call_evaluate(&mut *store, &requirement, borrowed).await?;
-                        store.data_mut().table.delete(image)?;
-                        Ok(verdict)
-                    })
-                    .await
+                    let verdict = live
+                        .guest(OPERATION, async |store, instance| {
+                            let guest = load(&plugin, &mut *store, instance)?;
+                            let image = store.data_mut().push(image)?;
+                            let borrowed = wasmtime::component::Resource::new_borrow(image.rep());
+                            let verdict = guest.call_evaluate(&mut *store, &requirement, borrowed).await?;
+                            store.data_mut().table.delete(image)?;
+                            Ok(verdict)
+                        })
+                        .await?
+                        .map(from_guest);
+                    if let Ok(verdict) = &verdict {
+                        is_about(verdict, signatures).map_err(|what| live.broke_contract(OPERATION, &what))?;
+                    }
+                    Ok(verdict)
                 })
             })
             .await?;
-        Ok(verdict.map(from_guest).map_err(|message| presentable(&message)))
+        Ok(verdict.map_err(|message| presentable(&message)))
+    }
+}
+
+/// Whether a verdict speaks only of signatures that there are; says why not.
+fn is_about(verdict: &Verdict, signatures: usize) -> Result<(), String> {
+    let strange = verdict
+        .findings
+        .iter()
+        .find(|finding| finding.signature.is_some_and(|index| index >= signatures));
+    match strange {
+        Some(_) => Err(format!("it judges a signature beyond the {signatures} that there are")),
+        None => Ok(()),
     }
 }
 

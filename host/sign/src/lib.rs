@@ -5,6 +5,8 @@
 
 mod gpg;
 mod payload;
+mod untrusted;
 
 pub use gpg::{Gpg, GpgError};
 pub use payload::Payload;
+pub use untrusted::{UntrustedSignature, UntrustedSignatureError};

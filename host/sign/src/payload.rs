@@ -3,6 +3,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use longshore_types::Digest;
 use serde::Serialize;
 
+/// The `type` of every payload.
+pub(crate) const TYPE: &str = "atomic container signature";
+
 /// What a signature says: the image of this name has a manifest with this digest (SG-01, SG-02).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
@@ -71,7 +74,7 @@ impl Payload {
                 image: Image {
                     manifest_digest: &self.manifest_digest,
                 },
-                kind: "atomic container signature",
+                kind: TYPE,
             },
             optional: Optional {
                 creator: concat!("longshore ", env!("CARGO_PKG_VERSION")),

@@ -15,10 +15,10 @@ use crate::{report, run};
 const PRECOMPILED: &str = "plugins";
 /// Where the checked-for components wait, each under its transport's name.
 const COMPONENTS: &str = "components";
-/// Where the tests find their misbehaving guests.
+/// Where the tests find misbehaving guests and the SDK's examples.
 const TEST_GUESTS: &str = "test-guests";
 
-/// Builds every plugin and every test guest, then has the plugins checked and precompiled.
+/// Builds every plugin, example and test guest, then has the plugins checked and precompiled.
 pub(crate) fn build(project: &Project) -> Result<()> {
     report::heading("plugins");
     let toolchain = Toolchain::prepare()?;

@@ -31,6 +31,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub(crate) insecure_policy: bool,
 
+    /// Also require that a signature over the whole image is verified, whatever else the policy accepts
+    #[arg(long, global = true)]
+    pub(crate) require_signed: bool,
+
     /// Use ARCH instead of the architecture of the machine for choosing images
     #[arg(long, global = true, value_name = "ARCH")]
     pub(crate) override_arch: Option<String>,

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use longshore_config::Policy;
 
-use crate::policy::{Evaluator, Evaluators, ImageFacts, SignaturePolicy, Verdict};
+use crate::policy::{Evaluator, Evaluators, Finding, ImageFacts, Outcome, SignaturePolicy, Verdict};
 
 /// What an evaluator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Accept,
+    /// Accepts for a signature.
+    AcceptSigned,
     Reject,
     RejectFor(&'static [&'static str]),
     /// Accepts if the config can be had.
@@ -67,18 +69,34 @@ impl Evaluator for FakeEvaluators {
 
     async fn evaluate(&self, _: &str, _: &[(PathBuf, Vec<u8>)], image: &ImageFacts) -> Result<Verdict, String> {
         self.seen.lock().unwrap().push(image.clone());
+        let rejected = |reasons: &[&str]| {
+            let against = reasons.iter().map(|reason| Finding {
+                signature: None,
+                accepted: false,
+                reason: (*reason).to_owned(),
+            });
+            Ok(Verdict {
+                outcome: Outcome::Rejected,
+                findings: against.collect(),
+            })
+        };
+        let accepted = |outcome| {
+            Ok(Verdict {
+                outcome,
+                findings: Vec::new(),
+            })
+        };
         match self.answer {
-            Answer::Reject => Ok(Verdict::Rejected(Vec::new())),
-            Answer::RejectFor(reasons) => Ok(Verdict::Rejected(
-                reasons.iter().map(|text| (*text).to_owned()).collect(),
-            )),
+            Answer::Reject => rejected(&[]),
+            Answer::RejectFor(reasons) => rejected(reasons),
             Answer::Fail => Err("out of order".into()),
             Answer::AskForConfig => {
                 let config = Arc::clone(&image.config);
                 tokio::task::spawn_blocking(move || config()).await.unwrap()?;
-                Ok(Verdict::Accepted { signed: false })
+                accepted(Outcome::AcceptedUnsigned)
             }
-            _ => Ok(Verdict::Accepted { signed: false }),
+            Answer::AcceptSigned => accepted(Outcome::AcceptedSigned),
+            _ => accepted(Outcome::AcceptedUnsigned),
         }
     }
 }

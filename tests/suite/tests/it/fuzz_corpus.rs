@@ -1,7 +1,9 @@
 //! Every parser of foreign bytes, run over a corpus and its mutations: no panic, no endless loop,
 //! and what is accepted is stable. The targets take bytes, so that a fuzzer can call them too.
 
+use longshore_config::{Environment, Policy, RequirementCheck, SignatureStorage, StorageUse};
 use longshore_registry::Client;
+use longshore_sign::{Payload, UntrustedSignature};
 use longshore_tests::{Fault, ImageSpec, Kind, Layer, TestRegistry, When};
 use longshore_types::{Algorithm, Digest, ImageName, LayoutReference, Parsed, RawManifest, Reference};
 
@@ -58,6 +60,58 @@ fn manifest(bytes: &[u8]) {
             Err(_) => {}
         }
     }
+}
+
+/// Knows the grammar of no requirement and takes all of them.
+struct AnyRequirement;
+
+impl RequirementCheck for AnyRequirement {
+    fn check_requirement(&self, _: &str, _: &str) -> Option<Result<(), String>> {
+        Some(Ok(()))
+    }
+}
+
+/// Target: policy.json.
+fn policy(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(policy) = Policy::parse(text, &AnyRequirement) else {
+        return;
+    };
+    // What was read is a policy again, requirement by requirement, and every image has one that decides.
+    for requirement in policy.all_requirements() {
+        let again = Policy::parse(&format!(r#"{{"default":[{}]}}"#, requirement.json), &AnyRequirement);
+        assert_eq!(again.unwrap().all_requirements().next(), Some(requirement), "{text:?}");
+    }
+    for transport in ["docker", "dir", "none"] {
+        let (_, requirements) = policy.requirements(transport, "a/b:c", &["a/b".to_owned(), "a".to_owned()]);
+        assert!(!requirements.is_empty(), "{text:?}");
+    }
+}
+
+/// Target: a file of registries.d, in a folder that is there for it.
+fn signature_storage(environment: &Environment, file: &std::path::Path, bytes: &[u8]) {
+    std::fs::write(file, bytes).unwrap();
+    match SignatureStorage::load(environment) {
+        Ok(storage) => {
+            let scopes = ["h.test/a/b:1", "h.test/a/b", "h.test"].map(str::to_owned);
+            for purpose in [StorageUse::Read, StorageUse::Write] {
+                assert_ne!(storage.lookaside(&scopes, purpose), Some(""));
+            }
+        }
+        Err(error) => assert!(error.to_string().contains(&file.display().to_string()), "{error}"),
+    }
+}
+
+/// Target: a simple signing signature, and the payload in it.
+fn untrusted_signature(bytes: &[u8]) {
+    let Ok(read) = UntrustedSignature::read(bytes) else {
+        return;
+    };
+    assert_eq!(read.short_key_id.len(), 16);
+    assert_eq!(
+        Digest::parse(read.manifest_digest.as_str()).ok().as_ref(),
+        Some(&read.manifest_digest)
+    );
 }
 
 /// A generator that gives the same numbers on every run.
@@ -165,6 +219,63 @@ fn manifests() {
     let deep = ["[", "{\"a\":"].map(|piece| piece.repeat(100_000));
     for text in deep {
         manifest(text.as_bytes());
+    }
+}
+
+#[test]
+fn policies() {
+    let seeds = [
+        r#"{"default":[{"type":"reject"}]}"#,
+        r#"{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"a/b":[{"type":"reject"},{"type":"signedBy","keyType":"GPGKeys","keyPath":"/k"}],"":[{"type":"reject"}]},"dir":{}}}"#,
+        "{\n  \"transports\": {\"oci\": {\"/a\": [ {\"type\": \"x\", \"more\": [1, {\"a\": null}]} ]}},\n  \"default\": [{\"type\":\"\\u0078\"}]\n}\n",
+    ];
+    for bytes in mutations(&seeds.map(str::as_bytes), 800) {
+        policy(&bytes);
+    }
+    for text in ["[", "{\"default\":[", "{\"default\":[{\"type\":"].map(|piece| piece.repeat(100_000)) {
+        policy(text.as_bytes());
+    }
+}
+
+#[test]
+fn signature_storages() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("etc/containers/registries.d");
+    std::fs::create_dir_all(&folder).unwrap();
+    let environment = Environment::empty(root.path());
+    let seeds = [
+        "default-docker:\n  lookaside: file:///a\n  use-sigstore-attachments: true\n",
+        "docker:\n  h.test/a:\n    lookaside: https://s.test/x\n    lookaside-staging: file:///s\n  h.test:\n    sigstore: file:///t\n",
+        "a: &a [x, x]\nb: &b [*a, *a]\ndocker: {\"h.test\": {lookaside: \"\", sigstore: 'file:///q'}}\n",
+    ];
+    for bytes in mutations(&seeds.map(str::as_bytes), 150) {
+        signature_storage(&environment, &folder.join("x.yaml"), &bytes);
+    }
+    let laughs: String = (1..20)
+        .map(|level| {
+            format!(
+                "a{level}: &a{level} [{}]\n",
+                vec![format!("*a{}", level - 1); 10].join(",")
+            )
+        })
+        .collect();
+    let deep = "[".repeat(100_000);
+    for text in [format!("a0: &a0 x\n{laughs}docker: *a19\n"), format!("docker: {deep}")] {
+        signature_storage(&environment, &folder.join("x.yaml"), text.as_bytes());
+    }
+}
+
+#[test]
+fn untrusted_signatures() {
+    let payload = Payload::new("example.com/a:b", Digest::sha256(b"")).to_json().unwrap();
+    let one_pass = [0x90, 13, 3, 0, 8, 22, 1, 2, 3, 4, 5, 6, 7, 8, 1];
+    let length = u8::try_from(payload.len() + 6 - 192).unwrap();
+    let literal = [0xcb, 192, length, b'b', 0, 0, 0, 0, 0];
+    let message = [&one_pass[..], &literal, &payload].concat();
+    assert!(UntrustedSignature::read(&message).is_ok());
+    let compressed = [&[0xa3, 0][..], &message].concat();
+    for bytes in mutations(&[&message, &compressed], 3000) {
+        untrusted_signature(&bytes);
     }
 }
 
