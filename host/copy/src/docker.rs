@@ -1,10 +1,12 @@
 //! `docker://`: images in registries.
 
+mod attachments;
 mod certificates;
 mod destination;
 mod location;
 mod lookaside;
 mod reference;
+mod signatures;
 mod source;
 mod stream;
 

@@ -239,7 +239,7 @@ impl ListCopy<'_> {
         if self.list.signatures.is_empty() {
             return Ok(false);
         }
-        single::check_signature_support(self.destination)?;
+        single::check_signature_support(self.destination, single::has_sigstore(&self.list.signatures))?;
         Ok(true)
     }
 

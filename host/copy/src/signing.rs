@@ -24,6 +24,11 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// What is reported before it signs, such as "Signing image using simple signing".
     fn message(&self) -> &str;
 
+    /// Whether it makes signatures of sigstore's form, which not every destination takes.
+    fn is_sigstore(&self) -> bool {
+        false
+    }
+
     /// A signature, in its stored form, that says that the image of this name has this manifest.
     async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String>;
 }
@@ -121,7 +126,8 @@ impl<'a> Signing<'a> {
             return Ok(());
         }
         self.reference()?;
-        check_signature_support(self.destination).map_err(|error| match error {
+        let sigstore = self.options.signers.iter().any(|signer| signer.is_sigstore());
+        check_signature_support(self.destination, sigstore).map_err(|error| match error {
             CopyError::Signatures { name, reason } => self.failed(format!("{name}: {reason}")),
             other => other,
         })

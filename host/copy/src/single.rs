@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longshore_blob::{Change, LayerWish};
+use longshore_sign::SignatureFormat;
 use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, ImageFormat, RawManifest};
 
 use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared};
@@ -245,7 +246,7 @@ impl Single<'_> {
             return Ok(false);
         }
         self.shared.reporter.send(Event::CheckingSignatureSupport);
-        check_signature_support(self.shared.destination)?;
+        check_signature_support(self.shared.destination, has_sigstore(&self.image.signatures))?;
         Ok(true)
     }
 
@@ -416,16 +417,24 @@ pub(crate) fn none_accepted<T>(mut attempts: Vec<(String, CopyError)>) -> Result
     }
 }
 
-/// P-06.
-pub(crate) fn check_signature_support(destination: &dyn ImageDestination) -> Result<(), CopyError> {
+/// Whether signatures of sigstore's tools are among some in their stored form.
+pub(crate) fn has_sigstore(signatures: &[Vec<u8>]) -> bool {
+    let mut formats = signatures.iter().map(|signature| SignatureFormat::of(signature));
+    formats.any(|format| format == SignatureFormat::Sigstore)
+}
+
+/// P-06, before anything is written; `sigstore`: signatures of sigstore's tools are to be stored too.
+pub(crate) fn check_signature_support(destination: &dyn ImageDestination, sigstore: bool) -> Result<(), CopyError> {
     let traits = destination.traits();
-    if traits.has("signatures") {
-        return Ok(());
-    }
     let identity = destination.identity();
-    let own_words = traits.signatures_refused.clone();
-    let reason =
-        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string());
+    let reason = if !traits.has("signatures") {
+        let own_words = traits.signatures_refused.clone();
+        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string())
+    } else if let Some(refused) = destination.sigstore_refused().filter(|_| sigstore) {
+        refused
+    } else {
+        return Ok(());
+    };
     Err(CopyError::Signatures {
         name: identity.display(),
         reason,
