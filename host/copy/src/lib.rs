@@ -47,7 +47,7 @@ pub use fetch::fetch_blobs;
 pub use image::{MAX_CONFIG_SIZE, SelectedImage, read_config, read_manifest, select_instance};
 pub use options::{CopyReport, DEFAULT_PARALLEL, Instances, Options};
 pub use policy::{ConfigFetcher, Evaluator, Evaluators, ImageFacts, SignaturePolicy, Verdict};
-pub use signing::{GpgSigner, Signer, verify_signature};
+pub use signing::{GpgSigner, Signer, SigstoreSigner, verify_signature};
 pub use source::{Body, ImageSource, RepositoryTags};
 pub use transport::{Identity, Location, Purpose, Transport};
 pub use transports::{Endpoint, TagList, Transports};

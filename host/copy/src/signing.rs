@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use longshore_sign::{Gpg, Payload};
+use longshore_sign::{Gpg, Payload, SigstoreKey};
 use longshore_types::{Algorithm, RawManifest, Reference};
 
 use crate::copier::Work;
@@ -60,6 +60,37 @@ impl Signer for GpgSigner {
         let signing = tokio::task::spawn_blocking(move || gpg.sign(&key, &payload));
         let signed = signing.await.map_err(|error| error.to_string())?;
         signed.map_err(|error| error.to_string())
+    }
+}
+
+/// Signs with a private key of sigstore's tools.
+#[derive(Clone, Debug)]
+pub struct SigstoreSigner {
+    key: Arc<SigstoreKey>,
+}
+
+impl SigstoreSigner {
+    /// Signs with a key. It is wiped when the last copy of the signer goes.
+    pub fn new(key: SigstoreKey) -> Self {
+        Self { key: Arc::new(key) }
+    }
+}
+
+#[async_trait]
+impl Signer for SigstoreSigner {
+    fn message(&self) -> &str {
+        "Signing image using a sigstore signature"
+    }
+
+    fn is_sigstore(&self) -> bool {
+        true
+    }
+
+    async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String> {
+        let digest = manifest.digest(Algorithm::Sha256);
+        let signature = self.key.sign(&reference.to_string(), digest);
+        let signature = signature.map_err(|error| error.to_string())?;
+        signature.to_stored().map_err(|error| error.to_string())
     }
 }
 

@@ -6,6 +6,8 @@ use std::thread;
 
 use longshore_types::ErrorKind;
 
+use crate::undumpable::Undumpable;
+
 /// Most bytes of GnuPG's output that are taken: a signature has a few thousand, a key ring of one person some ten.
 const MAX_OUTPUT: u64 = 4 << 20;
 
@@ -115,6 +117,8 @@ impl Gpg {
     ///
     /// GnuPG is not there, has no such key, or was not allowed to use it.
     pub fn sign(&self, key: &str, data: &[u8]) -> Result<Vec<u8>, GpgError> {
+        // What GnuPG is asked to do with a passphrase leaves no core file either.
+        let _undumpable = self.passphrase_file.as_ref().map(|_| Undumpable::hold());
         let mut command = self.command();
         if let Some(path) = &self.passphrase_file {
             command.args(["--pinentry-mode", "loopback", "--passphrase-file"]);

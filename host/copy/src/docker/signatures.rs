@@ -16,6 +16,10 @@ pub(super) const NO_STORAGE: &str =
 /// Why sigstore signatures cannot be stored (RD-10).
 pub(super) const NO_ATTACHMENTS: &str = "writing sigstore attachments is disabled by configuration";
 
+/// Most bytes that the signatures of one manifest may have together, in their stored form: each place has its own limit,
+/// but an attachment is stored with base64 around it.
+const MAX_BYTES: usize = 4 << 20;
+
 /// The places of one repository's signatures.
 #[derive(Clone, Debug)]
 pub(super) struct Signatures {
@@ -62,6 +66,10 @@ impl Signatures {
         if let Some(attachments) = &self.attachments {
             signatures.extend(attachments.read(digest).await?);
         }
+        if signatures.iter().map(Vec::len).sum::<usize>() > MAX_BYTES {
+            let text = format!("the signatures of manifest {digest} have more than {MAX_BYTES} bytes together");
+            return Err(TransportError::new(ErrorKind::InvalidData, text));
+        }
         Ok(signatures)
     }
 
@@ -76,7 +84,9 @@ impl Signatures {
                 SignatureFormat::SimpleSigning => simple.push(signature.clone()),
                 SignatureFormat::Sigstore => {
                     let read = SigstoreSignature::from_stored(signature);
-                    sigstore.push(read.map_err(|error| TransportError::wrap(ErrorKind::InvalidData, error))?);
+                    sigstore.push(read.map_err(|error| {
+                        TransportError::new(ErrorKind::InvalidData, format!("a sigstore signature of it: {error}"))
+                    })?);
                 }
                 SignatureFormat::Other(name) => {
                     return Err(unsupported(format!("unsupported signature format {name:?}")));
@@ -105,5 +115,52 @@ impl Signatures {
             Some(lookaside) => lookaside.remove(digest).await,
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_configuration_says_where_signatures_are() {
+        let root = TempDir::new().unwrap();
+        let folder = root.path().join("etc/containers/registries.d");
+        fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| root.path().join(name).display().to_string();
+        let (read, staging) = (at("read"), at("staging"));
+        let text =
+            format!("docker:\n  h.test/a:\n    lookaside: file://{read}\n    lookaside-staging: file://{staging}\n");
+        fs::write(folder.join("x.yaml"), text).unwrap();
+
+        let environment = Environment::empty(root.path());
+        let client = Client::builder("h.test").build().unwrap();
+        let repository = client.repository("a/b");
+        let reference = Reference::parse_normalized("h.test/a/b:1").unwrap();
+        let find = |purpose| Signatures::find(&reference, purpose, &environment, &repository).unwrap();
+        let digest = Digest::sha256(b"manifest");
+        let writing = find(StorageUse::Write);
+        assert!(writing.can_be_kept());
+        assert_eq!(writing.sigstore_refused(), Some(NO_ATTACHMENTS));
+        writing.write(&digest, &[b"\x90".to_vec()]).await.unwrap();
+        let name = format!("a/b@sha256={}/signature-1", digest.hex());
+        assert!(root.path().join("staging").join(&name).is_file());
+
+        let reading = find(StorageUse::Read);
+        assert_eq!(reading.read(&client, &digest).await.unwrap(), Vec::<Vec<u8>>::new());
+        fs::rename(&staging, &read).unwrap();
+        assert_eq!(reading.read(&client, &digest).await.unwrap(), [b"\x90"]);
+
+        let unconfigured = Reference::parse_normalized("other.test/a:1").unwrap();
+        let found = Signatures::find(&unconfigured, StorageUse::Write, &environment, &repository).unwrap();
+        assert!(!found.can_be_kept());
+        let error = found.write(&digest, &[b"\x90".to_vec()]).await.unwrap_err();
+        assert_eq!(error.to_string(), NO_STORAGE);
     }
 }

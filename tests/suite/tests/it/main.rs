@@ -34,5 +34,6 @@ mod shapes;
 mod signed_by;
 mod signing;
 mod sigstore_attachments;
+mod sigstore_signing;
 mod terminal;
 mod tls;

@@ -319,6 +319,8 @@ fn hostile_attachments_stop_the_copy() {
         layer
     };
     let list = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []});
+    // It fits as it is, but not in its stored form.
+    let large = layer(&"x".repeat(3_500_000));
     let many = vec![layer("payload"); 129];
     for (media_type, manifest, expected) in [
         (OCI, lying("size", 6.into()), "more than the 6 bytes it should have"),
@@ -335,6 +337,11 @@ fn hostile_attachments_stop_the_copy() {
         (
             OCI,
             scripted.manifest("{}", &vec![huge(u64::MAX / 2); 3]),
+            "more than 4194304 bytes together",
+        ),
+        (
+            OCI,
+            scripted.manifest("{}", &[large]),
             "more than 4194304 bytes together",
         ),
         (OCI, scripted.manifest("{}", &many), "they are more than 128"),
