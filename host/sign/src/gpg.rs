@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use longshore_types::ErrorKind;
+use zeroize::Zeroizing;
 
 use crate::undumpable::Undumpable;
 
@@ -88,8 +89,9 @@ impl Gpg {
             path: path.clone(),
             reason,
         };
-        let mut first = [0; 1];
-        let read = std::fs::File::open(&path).and_then(|mut file| file.read(&mut first));
+        let _undumpable = Undumpable::hold();
+        let mut first = Zeroizing::new([0; 1]);
+        let read = std::fs::File::open(&path).and_then(|mut file| file.read(&mut *first));
         match read {
             Err(error) => Err(refused(error.to_string())),
             Ok(0) => Err(refused("it is empty".to_owned())),

@@ -155,6 +155,23 @@ mod tests {
     }
 
     #[test]
+    fn altered_ones_are_refused_or_mean_what_is_written_again() {
+        let stored =
+            b"\0sigstore-json\n{\"mimeType\":\"a\",\"payload\":\"YWI=\",\"annotations\":{\"b\":\"c\"},\"d\":[1]}";
+        for index in 0..stored.len() {
+            assert!(SigstoreSignature::from_stored(&stored[..index]).is_err(), "{index}");
+            for byte in [0, b'"', b'{', b',', b'a', b'\\', 0xff] {
+                let mut altered = stored.to_vec();
+                altered[index] = byte;
+                if let Ok(read) = SigstoreSignature::from_stored(&altered) {
+                    let again = SigstoreSignature::from_stored(&read.to_stored().unwrap()).unwrap();
+                    assert_eq!(again, read, "{index} {byte}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn broken_ones_are_refused() {
         for stored in [
             &b""[..],

@@ -64,7 +64,10 @@ impl Signatures {
             None => Vec::new(),
         };
         if let Some(attachments) = &self.attachments {
-            signatures.extend(attachments.read(digest).await?);
+            // Some versions of skopeo write them to both places.
+            let mut attached = attachments.read(digest).await?;
+            attached.retain(|signature| !signatures.contains(signature));
+            signatures.append(&mut attached);
         }
         if signatures.iter().map(Vec::len).sum::<usize>() > MAX_BYTES {
             let text = format!("the signatures of manifest {digest} have more than {MAX_BYTES} bytes together");

@@ -327,7 +327,7 @@ fn hostile_attachments_stop_the_copy() {
         (OCI, lying("size", 8.into()), "is not what that names"),
         (OCI, lying("size", (-1).into()), "a size cannot be negative"),
         (OCI, lying("digest", wrong.into()), "is not what that names"),
-        (OCI, lying("digest", absent.into()), "BLOB_UNKNOWN"),
+        (OCI, lying("digest", absent.into()), "blob unknown"),
         (OCI, lying("digest", "sha256:12".into()), "digest"),
         (
             OCI,

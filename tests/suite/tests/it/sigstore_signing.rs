@@ -162,41 +162,31 @@ fn keys_are_made_once() {
 #[test]
 fn a_passphrase_is_asked_for_and_not_shown() {
     let signed = Signed::new();
-    let make = signed
-        .scratch
-        .longshore()
-        .args(["generate-sigstore-key", "--output-prefix", "typed"]);
-    let terminal = Terminal::start(&signed.scratch, make, 80, 24).unwrap();
-    terminal.wait_for("Passphrase for key typed.private:");
-    terminal.press(&[PASSPHRASE, "Enter"]);
-    let screen = terminal.wait_for("ended with 0");
-    assert!(
-        !screen.contains(PASSPHRASE) && screen.contains("Key written to"),
-        "{screen}"
-    );
-    terminal.wait_for("modes opost isig icanon echo");
+    let path = |name: &str| signed.scratch.path(name).display().to_string();
+    let answered = |tool: Tool, keys: &[&str], end: &str| {
+        let terminal = Terminal::start(&signed.scratch, tool, 80, 24).unwrap();
+        terminal.wait_for("Passphrase for key ");
+        terminal.press(keys);
+        let screen = terminal.wait_for(end);
+        assert!(!screen.contains(PASSPHRASE), "{screen}");
+        terminal.wait_for("modes opost isig icanon echo");
+        screen
+    };
+    let make = signed.scratch.longshore().arg("generate-sigstore-key");
+    let make = make.args(["--output-prefix", &path("typed")]);
+    let screen = answered(make, &[PASSPHRASE, "Enter"], "ended with 0");
+    assert!(screen.contains("Key written to"), "{screen}");
 
-    let words = [
-        "copy",
-        "--sign-identity",
-        "h.test/a:1",
-        "--sign-by-sigstore-private-key",
-        "typed.private",
-    ];
-    let copy = |to: &str| signed.scratch.longshore().args(words).args(["dir:made", to]);
-    let terminal = Terminal::start(&signed.scratch, copy("dir:to"), 80, 24).unwrap();
-    terminal.wait_for("Passphrase for key typed.private:");
-    terminal.press(&[PASSPHRASE, "Enter"]);
-    let screen = terminal.wait_for("ended with 0");
-    assert!(!screen.contains(PASSPHRASE), "{screen}");
+    let copy = |to: &str| {
+        let tool = signed.copy(&["--sign-identity", "h.test/a:1"]);
+        let tool = tool.args(["--sign-by-sigstore-private-key", &path("typed.private")]);
+        tool.args([signed.scratch.name("dir", "made"), signed.scratch.name("dir", to)])
+    };
+    answered(copy("to"), &[PASSPHRASE, "Enter"], "ended with 0");
     signed.verified(&signed.scratch.path("to/signature-1"), "typed.pub");
-
+    answered(copy("never"), &["wrong", "Enter"], "ended with 1");
     // Who leaves instead gets the terminal back as it was.
-    let terminal = Terminal::start(&signed.scratch, copy("dir:never"), 80, 24).unwrap();
-    terminal.wait_for("Passphrase for key typed.private:");
-    terminal.press(&["C-c"]);
-    terminal.wait_for("ended with 130");
-    terminal.wait_for("modes opost isig icanon echo");
+    answered(copy("never"), &["C-c"], "ended with 130");
     assert!(!signed.scratch.path("never").exists());
 }
 
