@@ -6,17 +6,16 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use longshore_sign::{Gpg, Payload, SigstoreKey};
+use longshore_sign::{Gpg, Payload, SignatureFormat, SigstoreKey};
 use longshore_types::{Algorithm, RawManifest, Reference};
 
 use crate::copier::Work;
 use crate::destination::ImageDestination;
 use crate::docker;
-use crate::error::CopyError;
+use crate::error::{CopyError, TransportError};
 use crate::event::{Event, Reporter};
 use crate::options::Options;
 use crate::policy::{Evaluators, ImageFacts, Verdict};
-use crate::single::check_signature_support;
 
 /// Makes signatures of images.
 #[async_trait]
@@ -194,4 +193,28 @@ impl<'a> Signing<'a> {
     fn failed(&self, reason: String) -> CopyError {
         CopyError::Sign { reason }
     }
+}
+
+/// Whether signatures of sigstore's tools are among some in their stored form.
+pub(crate) fn has_sigstore(signatures: &[Vec<u8>]) -> bool {
+    let mut formats = signatures.iter().map(|signature| SignatureFormat::of(signature));
+    formats.any(|format| format == SignatureFormat::Sigstore)
+}
+
+/// P-06, before anything is written; `sigstore`: signatures of sigstore's tools are to be stored too.
+pub(crate) fn check_signature_support(destination: &dyn ImageDestination, sigstore: bool) -> Result<(), CopyError> {
+    let traits = destination.traits();
+    let identity = destination.identity();
+    let reason = if !traits.has("signatures") {
+        let own_words = traits.signatures_refused.clone();
+        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string())
+    } else if let Some(refused) = destination.sigstore_refused().filter(|_| sigstore) {
+        refused
+    } else {
+        return Ok(());
+    };
+    Err(CopyError::Signatures {
+        name: identity.display(),
+        reason,
+    })
 }

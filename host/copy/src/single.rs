@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longshore_blob::{Change, LayerWish};
-use longshore_sign::SignatureFormat;
 use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, ImageFormat, RawManifest};
 
 use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared};
@@ -17,7 +16,7 @@ use crate::open::AcceptedImage;
 use crate::options::{CopyReport, Options};
 use crate::reuse::claimed;
 use crate::schema_one::Rendered;
-use crate::signing::Signing;
+use crate::signing::{Signing, check_signature_support, has_sigstore};
 
 /// How long a failed copy waits for its destination to clean up.
 const SETTLE_GRACE: Duration = Duration::from_secs(5);
@@ -415,30 +414,6 @@ pub(crate) fn none_accepted<T>(mut attempts: Vec<(String, CopyError)>) -> Result
         (1, Some((_, only))) => Err(only),
         (_, last) => Err(CopyError::ManifestRejected(attempts.into_iter().chain(last).collect())),
     }
-}
-
-/// Whether signatures of sigstore's tools are among some in their stored form.
-pub(crate) fn has_sigstore(signatures: &[Vec<u8>]) -> bool {
-    let mut formats = signatures.iter().map(|signature| SignatureFormat::of(signature));
-    formats.any(|format| format == SignatureFormat::Sigstore)
-}
-
-/// P-06, before anything is written; `sigstore`: signatures of sigstore's tools are to be stored too.
-pub(crate) fn check_signature_support(destination: &dyn ImageDestination, sigstore: bool) -> Result<(), CopyError> {
-    let traits = destination.traits();
-    let identity = destination.identity();
-    let reason = if !traits.has("signatures") {
-        let own_words = traits.signatures_refused.clone();
-        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string())
-    } else if let Some(refused) = destination.sigstore_refused().filter(|_| sigstore) {
-        refused
-    } else {
-        return Ok(());
-    };
-    Err(CopyError::Signatures {
-        name: identity.display(),
-        reason,
-    })
 }
 
 /// P-05: what a destination by digest will hold is known before anything is written.

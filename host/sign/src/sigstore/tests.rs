@@ -67,9 +67,9 @@ fn a_new_key_is_locked_as_skopeo_does() {
         assert_eq!(unlock(&one, with).unwrap().public().unwrap(), key.public().unwrap());
         assert!(unlock(&one, "other").is_err());
         // The same but for what is random.
-        let mut document = document(&one);
-        let mut theirs = super::tests::document(FILE);
-        for document in [&mut document, &mut theirs] {
+        let mut ours = document(&one);
+        let mut theirs = document(FILE);
+        for document in [&mut ours, &mut theirs] {
             for (pointer, length) in [("/kdf/salt", 32), ("/cipher/nonce", 24), ("/ciphertext", 154)] {
                 let random = document.pointer_mut(pointer).unwrap();
                 let bytes = STANDARD.decode(random.as_str().unwrap()).unwrap();
@@ -77,7 +77,7 @@ fn a_new_key_is_locked_as_skopeo_does() {
                 *random = Value::Null;
             }
         }
-        assert_eq!(document.to_string(), theirs.to_string());
+        assert_eq!(ours.to_string(), theirs.to_string());
         assert_eq!(one.lines().next(), FILE.lines().next());
     }
     let keys = [(); 2].map(|()| SigstoreKey::generate().unwrap().public().unwrap());

@@ -210,7 +210,7 @@ fn signatures_are_added_once_and_nothing_else_changes() {
     let scripted = Scripted::new();
     let foreign = json!({"mediaType": "text/x-other", "digest": scripted.registry.put_blob("app", "other"), "size": 5});
     let config = r#"{"created":"2026-01-01T00:00:00Z","own":{"a":1},"rootfs":{"type":"layers","diff_ids":["x"]}}"#;
-    let mut before = scripted.manifest(config, &[foreign.clone()]);
+    let mut before = scripted.manifest(config, std::slice::from_ref(&foreign));
     before["annotations"] = json!({"kept": "yes"});
     before["unknown"] = json!([1]);
     scripted.attach(OCI, &before);
