@@ -32,8 +32,8 @@ pub(crate) use signing::SigningArgs;
 pub(crate) use usage::UsageError;
 
 use crate::commands::{
-    copy, delete, generate, inspect, layers, list_tags, manifest_digest, plugin, standalone_sign, standalone_verify,
-    untrusted_signature_dump, verify,
+    copy, delete, generate, generate_sigstore_key, inspect, layers, list_tags, manifest_digest, plugin,
+    standalone_sign, standalone_verify, untrusted_signature_dump, verify,
 };
 
 /// The program's own name.
@@ -73,6 +73,7 @@ impl Command {
         std::mem::take(match self {
             Self::Copy(args) => &mut args.plugins,
             Self::Delete(args) => &mut args.plugins,
+            Self::GenerateSigstoreKey(args) => &mut args.plugins,
             Self::Inspect(args) => &mut args.plugins,
             Self::Layers(args) => &mut args.plugins,
             Self::ListTags(args) => &mut args.plugins,
@@ -100,6 +101,7 @@ enum Word {
 pub(crate) enum Command {
     Copy(Box<copy::CopyArgs>),
     Delete(Box<delete::DeleteArgs>),
+    GenerateSigstoreKey(generate_sigstore_key::GenerateSigstoreKeyArgs),
     Inspect(Box<inspect::InspectArgs>),
     #[command(hide = true)]
     Layers(Box<layers::LayersArgs>),

@@ -3,7 +3,8 @@
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod generate;
-mod input;
+pub(crate) mod generate_sigstore_key;
+pub(crate) mod input;
 pub(crate) mod inspect;
 pub(crate) mod layers;
 pub(crate) mod list_tags;

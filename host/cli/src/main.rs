@@ -11,6 +11,7 @@ mod failure;
 mod live;
 mod logging;
 mod open_files;
+mod passphrase;
 mod printer;
 mod progress;
 mod quote;

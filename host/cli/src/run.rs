@@ -106,6 +106,11 @@ async fn carry_out_with_plugins(
                 .unless_stopped(commands::delete::run(*args, settings, printer))
                 .await
         }
+        Command::GenerateSigstoreKey(args) => {
+            signals
+                .unless_stopped(commands::generate_sigstore_key::run(args, printer))
+                .await
+        }
         Command::Inspect(args) => {
             signals
                 .unless_stopped(commands::inspect::run(*args, settings, printer))

@@ -8,9 +8,11 @@ mod certificates;
 mod environment;
 mod policy;
 mod registries_d;
+mod sigstore_parameters;
 
 pub use auth::{AuthError, AuthStore, Credentials, HelperError};
 pub use certificates::{CertificateError, CertificateFiles, ClientCertificate, PemFile};
 pub use environment::{Environment, VARIABLES, VariableDoc};
 pub use policy::{Policy, PolicyError, PolicySection, Requirement, RequirementCheck};
 pub use registries_d::{SignatureStorage, SignatureStorageError, StorageUse};
+pub use sigstore_parameters::{SigstoreParameters, SigstoreParametersError};

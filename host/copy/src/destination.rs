@@ -42,6 +42,11 @@ pub trait ImageDestination: Send + Sync {
     /// Stores a manifest: the image's (none) or that of a list's instance. An error of kind `ManifestTypeRejected` makes the copy try another type.
     async fn put_manifest(&self, manifest: &RawManifest, instance: Option<&Digest>) -> Result<(), TransportError>;
 
+    /// Why signatures of sigstore's tools cannot be stored, though others can.
+    fn sigstore_refused(&self) -> Option<String> {
+        None
+    }
+
     /// Stores signatures in their stored form, after the manifest they belong to.
     async fn put_signatures(&self, signatures: &[Vec<u8>], instance: Option<&Digest>) -> Result<(), TransportError>;
 

@@ -1,11 +1,13 @@
 //! `docker://`: images in registries.
 
+mod attachments;
 mod certificates;
 mod destination;
 mod elsewhere;
 mod location;
 mod lookaside;
 mod reference;
+mod signatures;
 mod source;
 mod stream;
 

@@ -52,7 +52,7 @@ pub use policy::{
     ConfigFetcher, Evaluator, Evaluators, Explanation, Finding, FoundSignature, ImageFacts, JudgedRequirement, Outcome,
     SignaturePolicy, Verdict,
 };
-pub use signing::{GpgSigner, Signer, verify_signature};
+pub use signing::{GpgSigner, Signer, SigstoreSigner, verify_signature};
 pub use source::{Body, ImageSource, RepositoryTags};
 pub use transport::{Identity, Location, Purpose, Transport};
 pub use transports::{Endpoint, TagList, Transports};

@@ -18,7 +18,7 @@ use crate::open::{AcceptedImage, OpenedSource};
 use crate::options::{CopyReport, Instances, Options};
 use crate::policy::SignaturePolicy;
 use crate::reuse::claimed;
-use crate::signing::Signing;
+use crate::signing::{Signing, check_signature_support, has_sigstore};
 use crate::single::{self, Placed};
 use crate::source::ImageSource;
 
@@ -247,7 +247,7 @@ impl ListCopy<'_> {
         if self.list.signatures.is_empty() {
             return Ok(false);
         }
-        single::check_signature_support(self.destination)?;
+        check_signature_support(self.destination, has_sigstore(&self.list.signatures))?;
         Ok(true)
     }
 

@@ -6,23 +6,27 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use longshore_sign::{Gpg, Payload};
+use longshore_sign::{Gpg, Payload, SignatureFormat, SigstoreKey};
 use longshore_types::{Algorithm, RawManifest, Reference};
 
 use crate::copier::Work;
 use crate::destination::ImageDestination;
 use crate::docker;
-use crate::error::CopyError;
+use crate::error::{CopyError, TransportError};
 use crate::event::{Event, Reporter};
 use crate::options::Options;
 use crate::policy::{Evaluators, ImageFacts, Outcome};
-use crate::single::check_signature_support;
 
 /// Makes signatures of images.
 #[async_trait]
 pub trait Signer: fmt::Debug + Send + Sync {
     /// What is reported before it signs, such as "Signing image using simple signing".
     fn message(&self) -> &str;
+
+    /// Whether it makes signatures of sigstore's form, which not every destination takes.
+    fn is_sigstore(&self) -> bool {
+        false
+    }
 
     /// A signature, in its stored form, that says that the image of this name has this manifest.
     async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String>;
@@ -55,6 +59,37 @@ impl Signer for GpgSigner {
         let signing = tokio::task::spawn_blocking(move || gpg.sign(&key, &payload));
         let signed = signing.await.map_err(|error| error.to_string())?;
         signed.map_err(|error| error.to_string())
+    }
+}
+
+/// Signs with a private key of sigstore's tools.
+#[derive(Clone, Debug)]
+pub struct SigstoreSigner {
+    key: Arc<SigstoreKey>,
+}
+
+impl SigstoreSigner {
+    /// Signs with a key. It is wiped when the last copy of the signer goes.
+    pub fn new(key: SigstoreKey) -> Self {
+        Self { key: Arc::new(key) }
+    }
+}
+
+#[async_trait]
+impl Signer for SigstoreSigner {
+    fn message(&self) -> &str {
+        "Signing image using a sigstore signature"
+    }
+
+    fn is_sigstore(&self) -> bool {
+        true
+    }
+
+    async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String> {
+        let digest = manifest.digest(Algorithm::Sha256);
+        let signature = self.key.sign(&reference.to_string(), digest);
+        let signature = signature.map_err(|error| error.to_string())?;
+        signature.to_stored().map_err(|error| error.to_string())
     }
 }
 
@@ -122,7 +157,8 @@ impl<'a> Signing<'a> {
             return Ok(());
         }
         self.reference()?;
-        check_signature_support(self.destination).map_err(|error| match error {
+        let sigstore = self.options.signers.iter().any(|signer| signer.is_sigstore());
+        check_signature_support(self.destination, sigstore).map_err(|error| match error {
             CopyError::Signatures { name, reason } => self.failed(format!("{name}: {reason}")),
             other => other,
         })
@@ -158,4 +194,28 @@ impl<'a> Signing<'a> {
     fn failed(&self, reason: String) -> CopyError {
         CopyError::Sign { reason }
     }
+}
+
+/// Whether signatures of sigstore's tools are among some in their stored form.
+pub(crate) fn has_sigstore(signatures: &[Vec<u8>]) -> bool {
+    let mut formats = signatures.iter().map(|signature| SignatureFormat::of(signature));
+    formats.any(|format| format == SignatureFormat::Sigstore)
+}
+
+/// P-06, before anything is written; `sigstore`: signatures of sigstore's tools are to be stored too.
+pub(crate) fn check_signature_support(destination: &dyn ImageDestination, sigstore: bool) -> Result<(), CopyError> {
+    let traits = destination.traits();
+    let identity = destination.identity();
+    let reason = if !traits.has("signatures") {
+        let own_words = traits.signatures_refused.clone();
+        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string())
+    } else if let Some(refused) = destination.sigstore_refused().filter(|_| sigstore) {
+        refused
+    } else {
+        return Ok(());
+    };
+    Err(CopyError::Signatures {
+        name: identity.display(),
+        reason,
+    })
 }

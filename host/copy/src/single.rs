@@ -16,7 +16,7 @@ use crate::open::AcceptedImage;
 use crate::options::{CopyReport, Options};
 use crate::reuse::claimed;
 use crate::schema_one::Rendered;
-use crate::signing::Signing;
+use crate::signing::{Signing, check_signature_support, has_sigstore};
 
 /// How long a failed copy waits for its destination to clean up.
 const SETTLE_GRACE: Duration = Duration::from_secs(5);
@@ -245,7 +245,7 @@ impl Single<'_> {
             return Ok(false);
         }
         self.shared.reporter.send(Event::CheckingSignatureSupport);
-        check_signature_support(self.shared.destination)?;
+        check_signature_support(self.shared.destination, has_sigstore(&self.image.signatures))?;
         Ok(true)
     }
 
@@ -414,22 +414,6 @@ pub(crate) fn none_accepted<T>(mut attempts: Vec<(String, CopyError)>) -> Result
         (1, Some((_, only))) => Err(only),
         (_, last) => Err(CopyError::ManifestRejected(attempts.into_iter().chain(last).collect())),
     }
-}
-
-/// P-06.
-pub(crate) fn check_signature_support(destination: &dyn ImageDestination) -> Result<(), CopyError> {
-    let traits = destination.traits();
-    if traits.has("signatures") {
-        return Ok(());
-    }
-    let identity = destination.identity();
-    let own_words = traits.signatures_refused.clone();
-    let reason =
-        own_words.unwrap_or_else(|| TransportError::unsupported(&identity.transport, "signatures").to_string());
-    Err(CopyError::Signatures {
-        name: identity.display(),
-        reason,
-    })
 }
 
 /// P-05: what a destination by digest will hold is known before anything is written.

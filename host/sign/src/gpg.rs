@@ -5,6 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use longshore_types::ErrorKind;
+use zeroize::Zeroizing;
+
+use crate::undumpable::Undumpable;
 
 /// Most bytes of GnuPG's output that are taken: a signature has a few thousand, a key ring of one person some ten.
 const MAX_OUTPUT: u64 = 4 << 20;
@@ -86,8 +89,9 @@ impl Gpg {
             path: path.clone(),
             reason,
         };
-        let mut first = [0; 1];
-        let read = std::fs::File::open(&path).and_then(|mut file| file.read(&mut first));
+        let _undumpable = Undumpable::hold();
+        let mut first = Zeroizing::new([0; 1]);
+        let read = std::fs::File::open(&path).and_then(|mut file| file.read(&mut *first));
         match read {
             Err(error) => Err(refused(error.to_string())),
             Ok(0) => Err(refused("it is empty".to_owned())),
@@ -115,6 +119,8 @@ impl Gpg {
     ///
     /// GnuPG is not there, has no such key, or was not allowed to use it.
     pub fn sign(&self, key: &str, data: &[u8]) -> Result<Vec<u8>, GpgError> {
+        // What GnuPG is asked to do with a passphrase leaves no core file either.
+        let _undumpable = self.passphrase_file.as_ref().map(|_| Undumpable::hold());
         let mut command = self.command();
         if let Some(path) = &self.passphrase_file {
             command.args(["--pinentry-mode", "loopback", "--passphrase-file"]);

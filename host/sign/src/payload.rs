@@ -1,6 +1,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use longshore_types::Digest;
+use longshore_types::json::{self, JsonError};
 use serde::Serialize;
 
 /// The `type` of every payload.
@@ -65,8 +66,21 @@ impl Payload {
     ///
     /// None that is known: everything in it can be written.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&self.document(TYPE))
+    }
+
+    /// The JSON text to be signed for sigstore (SS-10).
+    ///
+    /// # Errors
+    ///
+    /// None that is known: everything in it can be written.
+    pub fn to_sigstore_json(&self) -> Result<Vec<u8>, JsonError> {
+        json::to_vec(&self.document("cosign container image signature"))
+    }
+
+    fn document(&self, kind: &'static str) -> Document<'_> {
         let since_1970 = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        serde_json::to_vec(&Document {
+        Document {
             critical: Critical {
                 identity: Identity {
                     docker_reference: &self.docker_reference,
@@ -74,13 +88,13 @@ impl Payload {
                 image: Image {
                     manifest_digest: &self.manifest_digest,
                 },
-                kind: TYPE,
+                kind,
             },
             optional: Optional {
                 creator: concat!("longshore ", env!("CARGO_PKG_VERSION")),
                 timestamp: since_1970.as_secs(),
             },
-        })
+        }
     }
 }
 
@@ -100,11 +114,16 @@ mod tests {
         };
         let digest = Digest::sha256(b"manifest");
         let version = env!("CARGO_PKG_VERSION");
-        assert_eq!(
-            String::from_utf8(payload.to_json().unwrap()).unwrap(),
-            format!(
-                r#"{{"critical":{{"identity":{{"docker-reference":"docker.io/library/busybox:latest"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"atomic container signature"}},"optional":{{"creator":"longshore {version}","timestamp":1700000000}}}}"#
-            )
-        );
+        for (text, kind) in [
+            (payload.to_json().unwrap(), "atomic container signature"),
+            (payload.to_sigstore_json().unwrap(), "cosign container image signature"),
+        ] {
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                format!(
+                    r#"{{"critical":{{"identity":{{"docker-reference":"docker.io/library/busybox:latest"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{kind}"}},"optional":{{"creator":"longshore {version}","timestamp":1700000000}}}}"#
+                )
+            );
+        }
     }
 }

@@ -40,6 +40,10 @@ const PEERS: [Package; 8] = [
         brings: "strace",
     },
     Package {
+        name: "openssl",
+        brings: "openssl",
+    },
+    Package {
         name: "tmux",
         brings: "tmux",
     },

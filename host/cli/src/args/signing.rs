@@ -1,20 +1,37 @@
 //! What an image is signed with.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Arc;
 
-use longshore_copy::{GpgSigner, Options};
-use longshore_sign::Gpg;
+use anyhow::Context as _;
+use longshore_config::SigstoreParameters;
+use longshore_copy::{GpgSigner, Options, SigstoreSigner};
+use longshore_sign::{Gpg, SigstoreKey};
 use longshore_types::Reference;
 
 use super::UsageError;
+use crate::commands::input;
+use crate::passphrase;
+use crate::printer::Printer;
 
-/// The flags of `copy` about new signatures (CP-12, CP-16, CP-17).
+/// Largest file with a private key, in bytes; one has less than a thousand.
+const MAX_KEY_FILE: u64 = 64 << 10;
+
+/// The flags of `copy` about new signatures (CP-12, CP-14 to CP-17).
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct SigningArgs {
     /// Sign the image using a GPG key with the specified FINGERPRINT
     #[arg(long, value_name = "FINGERPRINT")]
     sign_by: Option<String>,
+
+    /// Sign the image using a sigstore parameter file at PATH
+    #[arg(long, value_name = "PATH")]
+    sign_by_sigstore: Option<OsString>,
+
+    /// Sign the image using a sigstore private key at PATH
+    #[arg(long, value_name = "PATH")]
+    sign_by_sigstore_private_key: Option<OsString>,
 
     /// Read a passphrase for signing an image from PATH
     #[arg(long, value_name = "PATH")]
@@ -26,20 +43,62 @@ pub(crate) struct SigningArgs {
 }
 
 impl SigningArgs {
-    /// Adds what was asked for to the options of a copy.
-    pub(crate) fn apply(&self, options: &mut Options) -> anyhow::Result<()> {
+    /// Adds what was asked for to the options of a copy; may ask for a passphrase.
+    pub(crate) async fn apply(&self, options: &mut Options, printer: &Printer) -> anyhow::Result<()> {
+        let passphrase_file = given(self.sign_passphrase_file.as_ref());
+        let key_file = given(self.sign_by_sigstore_private_key.as_ref());
+        let gpg_key = self.sign_by.as_deref().filter(|text| !text.is_empty());
+        if passphrase_file.is_some() && gpg_key.is_some() && key_file.is_some() {
+            return Err(UsageError::new(
+                "Only one of --sign-by and sign-by-sigstore-private-key can be used with sign-passphrase-file",
+            )
+            .into());
+        }
         if let Some(identity) = self.sign_identity.as_deref().filter(|text| !text.is_empty()) {
             options.sign_identity = Some(full_reference(identity)?);
         }
-        if let Some(key) = self.sign_by.as_deref().filter(|text| !text.is_empty()) {
+        if let Some(path) = given(self.sign_by_sigstore.as_ref()) {
+            let parameters = SigstoreParameters::load(path).context("Error using --sign-by-sigstore")?;
+            let passphrase_file = parameters.private_key_passphrase_file.as_deref();
+            let signer = sigstore_signer(&parameters.private_key_file, passphrase_file, printer).await;
+            options
+                .signers
+                .push(Arc::new(signer.context("Error using --sign-by-sigstore")?));
+        }
+        if let Some(key) = gpg_key {
             let mut gpg = Gpg::default();
-            if let Some(path) = self.sign_passphrase_file.as_ref().filter(|path| !path.is_empty()) {
+            if let Some(path) = passphrase_file {
                 gpg = gpg.with_passphrase_file(path)?;
             }
             options.signers.push(Arc::new(GpgSigner::new(gpg, key)));
         }
+        if let Some(path) = key_file {
+            let signer = sigstore_signer(path, passphrase_file, printer).await?;
+            options.signers.push(Arc::new(signer));
+        }
         Ok(())
     }
+}
+
+/// A path, unless it is empty, which is as none.
+fn given(path: Option<&OsString>) -> Option<&Path> {
+    path.map(OsString::as_os_str)
+        .filter(|path| !OsStr::is_empty(path))
+        .map(Path::new)
+}
+
+/// Reads and unlocks a private key.
+async fn sigstore_signer(
+    key_file: &Path,
+    passphrase_file: Option<&Path>,
+    printer: &Printer,
+) -> anyhow::Result<SigstoreSigner> {
+    let file = input::read(key_file, MAX_KEY_FILE);
+    let file = file.with_context(|| format!("reading private key {}", key_file.display()))?;
+    let passphrase = passphrase::of_key(key_file, passphrase_file, printer).await?;
+    let key = SigstoreKey::unlock(&file, &passphrase);
+    let key = key.with_context(|| format!("initializing private key {}", key_file.display()))?;
+    Ok(SigstoreSigner::new(key))
 }
 
 /// A name as signatures have it: with its registry, and with a tag or digest.

@@ -193,7 +193,7 @@ async fn prepare(args: CopyArgs, settings: &Settings, printer: &Printer) -> anyh
         parallel: parallel.unwrap_or(DEFAULT_PARALLEL),
         ..Options::default()
     };
-    args.signing.apply(&mut options)?;
+    args.signing.apply(&mut options, printer).await?;
     let folder = settings.large_temporary_folder();
     let warnings = args
         .compression

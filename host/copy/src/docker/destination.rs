@@ -10,17 +10,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::failed;
-use super::lookaside::Lookaside;
+use super::signatures::{NO_STORAGE, Signatures};
 use super::stream::upload_channel;
 use crate::destination::{DestinationTraits, ImageDestination, PendingBlob, Publish, Reused};
 use crate::error::TransportError;
 use crate::transport::Identity;
-
-/// Why signatures cannot be stored.
-const NO_STORAGE: &str = "X-Registry-Supports-Signatures extension not supported, and lookaside is not configured";
-
-/// The first byte of a signature in another form than simple signing (BL-01).
-const NAMED_FORMAT: u8 = 0;
 
 /// An image to be in a registry. It becomes visible with its manifest; there is nothing left to commit.
 pub(super) struct DockerDestination {
@@ -32,7 +26,7 @@ pub(super) struct DockerDestination {
     /// Another repository of the registry that the image comes from.
     mount_from: Option<String>,
     /// Where its signatures go.
-    lookaside: Option<Lookaside>,
+    signatures: Signatures,
     /// The digest of the manifest that was written.
     written: StdMutex<Option<Digest>>,
     underway: Underway,
@@ -70,7 +64,7 @@ impl DockerDestination {
         identity: Identity,
         key: Option<String>,
         mount_from: Option<String>,
-        lookaside: Option<Lookaside>,
+        signatures: Signatures,
     ) -> Self {
         let types = [
             media_type::OCI_MANIFEST,
@@ -80,8 +74,8 @@ impl DockerDestination {
             media_type::DOCKER_V1_SIGNED,
             media_type::DOCKER_V1,
         ];
-        let signatures = lookaside.is_some().then_some("signatures");
-        let abilities = ["lists", "foreign-layers"].into_iter().chain(signatures);
+        let ability = signatures.can_be_kept().then_some("signatures");
+        let abilities = ["lists", "foreign-layers"].into_iter().chain(ability);
         let traits = DestinationTraits {
             manifest_types: types.map(str::to_owned).to_vec(),
             layer_compression: LayerWish::Compress,
@@ -94,7 +88,7 @@ impl DockerDestination {
             traits,
             key,
             mount_from,
-            lookaside,
+            signatures,
             written: StdMutex::default(),
             underway: Underway::new(),
         }
@@ -182,6 +176,10 @@ impl ImageDestination for DockerDestination {
         }))
     }
 
+    fn sigstore_refused(&self) -> Option<String> {
+        self.signatures.sigstore_refused().map(str::to_owned)
+    }
+
     async fn put_manifest(&self, manifest: &RawManifest, instance: Option<&Digest>) -> Result<(), TransportError> {
         let key = match (instance, &self.key) {
             (Some(digest), _) => digest.to_string(),
@@ -202,18 +200,10 @@ impl ImageDestination for DockerDestination {
     }
 
     async fn put_signatures(&self, signatures: &[Vec<u8>], instance: Option<&Digest>) -> Result<(), TransportError> {
-        if signatures
-            .iter()
-            .any(|signature| signature.first() == Some(&NAMED_FORMAT))
-        {
-            let text = "writing sigstore attachments is disabled by configuration";
-            return Err(TransportError::new(ErrorKind::Unsupported, text));
-        }
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (&self.lookaside, instance.cloned().or(written)) {
-            (Some(lookaside), Some(digest)) => lookaside.write(&digest, signatures).await,
-            (None, _) => Err(TransportError::new(ErrorKind::Unsupported, NO_STORAGE)),
-            (_, None) => {
+        match instance.cloned().or(written) {
+            Some(digest) => self.signatures.write(&digest, signatures).await,
+            None => {
                 let text = "Unknown manifest digest, can't add signatures";
                 Err(TransportError::new(ErrorKind::Other, text))
             }

@@ -6,8 +6,8 @@ use longshore_registry::{Access, Client, Repository};
 use longshore_types::{Algorithm, Digest, ErrorKind, RawManifest, media_type};
 
 use super::destination::DockerDestination;
-use super::lookaside::Lookaside;
 use super::reference::Target;
+use super::signatures::Signatures;
 use super::source::DockerSource;
 use super::{NAME, failed};
 use crate::destination::ImageDestination;
@@ -31,8 +31,8 @@ impl DockerLocation {
         }
     }
 
-    fn lookaside(&self, purpose: StorageUse) -> Result<Option<Lookaside>, TransportError> {
-        Lookaside::find(self.target.reference(), purpose, &self.environment)
+    fn signatures(&self, purpose: StorageUse, repository: &Repository) -> Result<Signatures, TransportError> {
+        Signatures::find(self.target.reference(), purpose, &self.environment, repository)
     }
 
     fn repository(&self, access: Access) -> Repository {
@@ -96,11 +96,13 @@ impl Location for DockerLocation {
             .target
             .key()
             .ok_or_else(|| TransportError::unsupported(NAME, "reading a whole repository"))?;
+        let repository = self.repository(Access::Read);
+        let signatures = self.signatures(StorageUse::Read, &repository)?;
         Ok(Box::new(DockerSource::new(
-            self.repository(Access::Read),
+            repository,
             self.identity(),
             key,
-            self.lookaside(StorageUse::Read)?,
+            signatures,
         )))
     }
 
@@ -109,12 +111,14 @@ impl Location for DockerLocation {
         let other = source.docker_reference.as_ref().filter(|_| source.transport == NAME);
         let neighbour = other.filter(|other| other.domain() == own.domain() && other.path() != own.path());
         let mount_from = neighbour.map(|other| other.path().to_owned());
+        let repository = self.repository(Access::Write);
+        let signatures = self.signatures(StorageUse::Write, &repository)?;
         Ok(Box::new(DockerDestination::new(
-            self.repository(Access::Write),
+            repository,
             self.identity(),
             self.target.key(),
             mount_from,
-            self.lookaside(StorageUse::Write)?,
+            signatures,
         )))
     }
 
@@ -123,14 +127,11 @@ impl Location for DockerLocation {
             .target
             .key()
             .ok_or_else(|| TransportError::unsupported(NAME, "deleting a whole repository"))?;
-        let lookaside = self.lookaside(StorageUse::Write)?;
         let repository = self.repository(Access::Delete);
+        let signatures = self.signatures(StorageUse::Write, &repository)?;
         let digest = self.digest(&repository, &key).await?;
         repository.delete_manifest(&digest).await.map_err(failed)?;
-        match lookaside {
-            Some(lookaside) => lookaside.remove(&digest).await,
-            None => Ok(()),
-        }
+        signatures.remove(&digest).await
     }
 
     async fn list(self: Box<Self>) -> Result<Vec<String>, TransportError> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use longshore_config::{Environment, SignatureStorage, StorageUse};
+use longshore_config::Environment;
 use longshore_registry::Client;
 use longshore_types::{Digest, ErrorKind, Reference};
 use url::Url;
@@ -29,13 +29,10 @@ impl Lookaside {
     /// What is configured for a reference, or else the user's own folder; none if not even that is known.
     pub(super) fn find(
         reference: &Reference,
-        purpose: StorageUse,
+        configured: Option<&str>,
         environment: &Environment,
     ) -> Result<Option<Self>, TransportError> {
-        let storage = SignatureStorage::load(environment).map_err(|error| TransportError::wrap(error.kind(), error))?;
-        let scopes = reference.policy_identity().into_iter().chain(reference.policy_scopes());
-        let scopes: Vec<String> = scopes.collect();
-        let base = match storage.lookaside(&scopes, purpose) {
+        let base = match configured {
             Some(text) => base(text)?,
             None => match environment.lookaside_folder() {
                 Some(folder) => Url::from_directory_path(&folder)
@@ -254,28 +251,17 @@ mod tests {
 
     #[test]
     fn what_is_configured_wins_over_the_users_folder() {
-        let root = TempDir::new().unwrap();
-        let environment = Environment::empty(root.path()).with("HOME", "/home/me");
+        let environment = Environment::empty("/").with("HOME", "/home/me");
         let reference = Reference::parse_normalized("h.test/a/b:1").unwrap();
-        let found = |environment: &Environment, purpose| {
-            let found = Lookaside::find(&reference, purpose, environment).unwrap();
+        let found = |configured, environment: &Environment| {
+            let found = Lookaside::find(&reference, configured, environment).unwrap();
             found.map(|found| found.base.to_string())
         };
         let own = "file:///home/me/.local/share/containers/sigstore/a/b".to_owned();
-        assert_eq!(found(&environment, StorageUse::Read), Some(own));
-        assert_eq!(found(&Environment::empty(root.path()), StorageUse::Read), None);
-        let folder = root.path().join("etc/containers/registries.d");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(
-            folder.join("x.yaml"),
-            "docker:\n  h.test/a:\n    lookaside: https://s.test/x\n    lookaside-staging: file:///s\n",
-        )
-        .unwrap();
-        assert_eq!(
-            found(&environment, StorageUse::Read),
-            Some("https://s.test/x/a/b".into())
-        );
-        assert_eq!(found(&environment, StorageUse::Write), Some("file:///s/a/b".into()));
+        assert_eq!(found(None, &environment), Some(own));
+        assert_eq!(found(None, &Environment::empty("/")), None);
+        let configured = found(Some("https://s.test/x"), &environment);
+        assert_eq!(configured, Some("https://s.test/x/a/b".into()));
     }
 
     #[tokio::test]

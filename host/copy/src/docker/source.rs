@@ -6,7 +6,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::failed;
 use super::location::manifest;
-use super::lookaside::Lookaside;
+use super::signatures::Signatures;
 use super::stream::ChannelSource;
 use crate::error::TransportError;
 use crate::source::{Body, ImageSource, RepositoryTags};
@@ -17,7 +17,7 @@ pub(super) struct DockerSource {
     repository: Repository,
     identity: Identity,
     key: String,
-    lookaside: Option<Lookaside>,
+    signatures: Signatures,
     /// The digest of what the key names, once it was read.
     top: OnceCell<Digest>,
     /// Ends the downloads when the source goes.
@@ -26,13 +26,13 @@ pub(super) struct DockerSource {
 }
 
 impl DockerSource {
-    pub(super) fn new(repository: Repository, identity: Identity, key: String, lookaside: Option<Lookaside>) -> Self {
+    pub(super) fn new(repository: Repository, identity: Identity, key: String, signatures: Signatures) -> Self {
         let closed = CancellationToken::new();
         Self {
             repository,
             identity,
             key,
-            lookaside,
+            signatures,
             top: OnceCell::new(),
             _open: closed.clone().drop_guard(),
             closed,
@@ -94,16 +94,12 @@ impl ImageSource for DockerSource {
         }
     }
 
-    /// Those of the lookaside storage.
     async fn signatures(&self, instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {
-        let Some(lookaside) = &self.lookaside else {
-            return Ok(Vec::new());
-        };
         let digest = match (instance, self.top.get()) {
             (Some(digest), _) | (None, Some(digest)) => digest.clone(),
             (None, None) => self.manifest(None).await?.digest(Algorithm::Sha256),
         };
-        lookaside.read(self.repository.client(), &digest).await
+        self.signatures.read(self.repository.client(), &digest).await
     }
 
     async fn repository_tags(&self) -> Result<Option<RepositoryTags>, TransportError> {

@@ -36,6 +36,8 @@ mod schema1;
 mod shapes;
 mod signed_by;
 mod signing;
+mod sigstore_attachments;
+mod sigstore_signing;
 mod tarball;
 mod terminal;
 mod tls;
