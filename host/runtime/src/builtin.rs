@@ -54,4 +54,10 @@ pub(crate) static ALL: &[Builtin] = &[
         requirement_types: &["signedBaseLayer", "signedBy"],
         code: POLICY_SIGNED_BY,
     },
+    Builtin {
+        name: "policy-sigstore",
+        transports: &[],
+        requirement_types: &["sigstoreSigned"],
+        code: POLICY_SIGSTORE,
+    },
 ];
