@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 7] = [
+const PEERS: [Package; 8] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -26,6 +26,10 @@ const PEERS: [Package; 7] = [
     Package {
         name: "gnupg",
         brings: "gpg",
+    },
+    Package {
+        name: "openssl",
+        brings: "openssl",
     },
     Package {
         name: "apache2-utils",

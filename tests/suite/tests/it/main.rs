@@ -33,5 +33,6 @@ mod schema1;
 mod shapes;
 mod signed_by;
 mod signing;
+mod sigstore;
 mod terminal;
 mod tls;
