@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 7] = [
+const PLUGINS: [(&str, &str); 8] = [
     ("dir", "DIR"),
     ("docker-archive", "DOCKER_ARCHIVE"),
     ("oci", "OCI"),
     ("oci-archive", "OCI_ARCHIVE"),
     ("policy-basic", "POLICY_BASIC"),
     ("policy-signed-by", "POLICY_SIGNED_BY"),
+    ("policy-sigstore", "POLICY_SIGSTORE"),
     ("tarball", "TARBALL"),
 ];
 

@@ -61,6 +61,12 @@ pub(crate) static ALL: &[Builtin] = &[
         code: POLICY_SIGNED_BY,
     },
     Builtin {
+        name: "policy-sigstore",
+        transports: &[],
+        requirement_types: &["sigstoreSigned"],
+        code: POLICY_SIGSTORE,
+    },
+    Builtin {
         name: "tarball",
         transports: &["tarball"],
         requirement_types: &[],

@@ -1,12 +1,11 @@
 //! The verdict on an image: each of its signatures in turn (RQ-03), with the checks in the order of PE-09.
 
-use longshore_guest::{Finding, Outcome, Verdict};
+use longshore_guest::{Finding, Verdict};
+use longshore_policy::{Payload, PayloadKind, Stored, recognise};
 
 use crate::keyring::Keyring;
 use crate::message::Message;
-use crate::payload::Payload;
 use crate::requirement::{KeyType, Keys, Requirement, SignedBy};
-use crate::stored::{Stored, recognise};
 
 /// What counts of an image.
 pub(crate) struct Facts {
@@ -31,7 +30,7 @@ pub(crate) fn evaluate(requirement: Requirement, files: &[Vec<u8>], image: &Fact
             return Ok(Verdict::rejected("A signature was required, but no signature exists"));
         }
         Ok(candidates) => candidates,
-        Err(finding) => return Ok(verdict(vec![finding])),
+        Err(finding) => return Ok(Verdict::by_signatures(vec![finding])),
     };
     if let KeyType::Unimplemented(key_type) = &requirement.key_type {
         return Err(format!("Unimplemented \"keyType\" value {key_type:?}"));
@@ -43,10 +42,10 @@ pub(crate) fn evaluate(requirement: Requirement, files: &[Vec<u8>], image: &Fact
     let findings = candidates
         .into_iter()
         .map(|(index, bytes)| match judge(&requirement, &keyring, bytes, image) {
-            Ok(Signed { key, .. }) => finding(index, true, format!("signed by key {key}")),
-            Err(reason) => finding(index, false, reason),
+            Ok(Signed { key, .. }) => Finding::accepted(index, format!("signed by key {key}")),
+            Err(reason) => Finding::rejected(index, reason),
         });
-    Ok(verdict(findings.collect()))
+    Ok(Verdict::by_signatures(findings.collect()))
 }
 
 /// The simple signatures among all, with their places.
@@ -55,8 +54,8 @@ fn candidates(signatures: &[Vec<u8>]) -> Result<Vec<(usize, &[u8])>, Finding> {
     for (index, blob) in signatures.iter().enumerate() {
         match recognise(blob) {
             Ok(Stored::Simple(bytes)) => candidates.push((index, bytes)),
-            Ok(Stored::Foreign) => {}
-            Err(reason) => return Err(finding(index, false, format!("parsing signature: {reason}"))),
+            Ok(Stored::Sigstore(_)) => {}
+            Err(reason) => return Err(Finding::rejected(index, format!("parsing signature: {reason}"))),
         }
     }
     Ok(candidates)
@@ -75,7 +74,7 @@ pub(crate) fn judge(requirement: &SignedBy, keyring: &Keyring, bytes: &[u8], ima
     let invalid = |reason: String| format!("Invalid GPG signature: {reason}");
     let message = Message::parse(bytes).map_err(invalid)?;
     let key = keyring.verify(&message, image.now).map_err(invalid)?;
-    let payload = Payload::parse(&message.payload)?;
+    let payload = Payload::parse(&message.payload, PayloadKind::Simple)?;
     let Payload {
         manifest_digest,
         docker_reference,
@@ -90,26 +89,6 @@ pub(crate) fn judge(requirement: &SignedBy, keyring: &Keyring, bytes: &[u8], ima
         return Err(format!("Signature for identity {docker_reference:?} is not accepted"));
     }
     Ok(Signed { key, payload })
-}
-
-fn finding(index: usize, accepted: bool, reason: String) -> Finding {
-    Finding {
-        signature: u32::try_from(index).ok(),
-        accepted,
-        reason,
-    }
-}
-
-fn verdict(findings: Vec<Finding>) -> Verdict {
-    let accepted = findings.iter().any(|finding| finding.accepted);
-    Verdict {
-        outcome: if accepted {
-            Outcome::AcceptedSigned
-        } else {
-            Outcome::Rejected
-        },
-        findings,
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,10 @@
 //! `signedBaseLayer` (RQ-05), which nobody implements.
 
 mod evaluation;
-mod identity;
 mod keyring;
-mod members;
 mod message;
-mod payload;
 mod requirement;
 mod self_signatures;
-mod stored;
 
 use longshore_guest::{Evaluator, Image, Requirement, Verdict};
 

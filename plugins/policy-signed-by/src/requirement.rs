@@ -1,10 +1,6 @@
 //! The grammar of both requirement types (PG-05, RQ-03 to RQ-05, RQ-09, RQ-10).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::identity::SignedIdentity;
-use crate::members::Members;
+use longshore_policy::{Members, SignedIdentity, decode_base64};
 
 pub(crate) const SIGNED_BY: &str = "signedBy";
 pub(crate) const SIGNED_BASE_LAYER: &str = "signedBaseLayer";
@@ -100,23 +96,17 @@ fn signed_by(members: &mut Members) -> Result<SignedBy, String> {
     })
 }
 
-/// Base64 as Go reads it in JSON: line ends do not count.
 fn decode(text: &str) -> Result<Vec<u8>, String> {
-    let text: String = text
-        .chars()
-        .filter(|character| !matches!(character, '\r' | '\n'))
-        .collect();
-    STANDARD
-        .decode(text)
-        .map_err(|error| format!("keyData is not valid base64: {error}"))
+    decode_base64(text).map_err(|error| format!("keyData is not valid base64: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::expect_used, reason = "a test may fail at any line")]
 
+    use longshore_policy::SignedIdentity;
+
     use super::{KeyType, Keys, Requirement, SignedBy, parse};
-    use crate::identity::SignedIdentity;
 
     fn signed_by(keys: Keys) -> Requirement {
         Requirement::SignedBy(SignedBy {

@@ -32,6 +32,10 @@ const PEERS: [Package; 8] = [
         brings: "gpg",
     },
     Package {
+        name: "openssl",
+        brings: "openssl",
+    },
+    Package {
         name: "apache2-utils",
         brings: "htpasswd",
     },

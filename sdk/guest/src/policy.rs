@@ -33,6 +33,16 @@ impl Verdict {
         Self::whole_image(Outcome::Rejected, false, reason)
     }
 
+    /// Accepted if one of these findings accepts its signature.
+    pub fn by_signatures(findings: Vec<Finding>) -> Self {
+        let outcome = if findings.iter().any(|finding| finding.accepted) {
+            Outcome::AcceptedSigned
+        } else {
+            Outcome::Rejected
+        };
+        Self { outcome, findings }
+    }
+
     fn whole_image(outcome: Outcome, accepted: bool, reason: impl Into<String>) -> Self {
         Self {
             outcome,
@@ -41,6 +51,26 @@ impl Verdict {
                 accepted,
                 reason: reason.into(),
             }],
+        }
+    }
+}
+
+impl Finding {
+    /// The signature at `index` speaks for the image.
+    pub fn accepted(index: usize, reason: impl Into<String>) -> Self {
+        Self::about(index, true, reason)
+    }
+
+    /// The signature at `index` does not speak for the image.
+    pub fn rejected(index: usize, reason: impl Into<String>) -> Self {
+        Self::about(index, false, reason)
+    }
+
+    fn about(index: usize, accepted: bool, reason: impl Into<String>) -> Self {
+        Self {
+            signature: u32::try_from(index).ok(),
+            accepted,
+            reason: reason.into(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod image;
 mod layer;
 mod registry;
 mod scratch;
+mod sigstore;
 mod store;
 mod terminal;
 
@@ -22,6 +23,7 @@ pub use image::{Document, ImageSpec, Kind, MadeImage, running_architecture};
 pub use layer::{Layer, Packing};
 pub use registry::{Auth, Authority, Builder, Fault, Gate, KeyPairPem, Locations, Request, TestRegistry, When};
 pub use scratch::Scratch;
+pub use sigstore::{CERTIFIED_DAY, CodeAuthority, SigstoreKey, SigstoreSignature, sigstore_payload};
 pub use store::{entries, files_below};
 pub use terminal::Terminal;
 

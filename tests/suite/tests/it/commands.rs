@@ -421,6 +421,7 @@ fn plugins_are_listed_and_described() {
         "oci-archive",
         "policy-basic",
         "policy-signed-by",
+        "policy-sigstore",
         "tarball",
     ] {
         assert!(

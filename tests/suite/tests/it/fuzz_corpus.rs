@@ -1,10 +1,19 @@
 //! Every parser of foreign bytes, run over a corpus and its mutations: no panic, no endless loop,
 //! and what is accepted is stable. The targets take bytes, so that a fuzzer can call them too.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use longshore_config::{Environment, Policy, RequirementCheck, SignatureStorage, StorageUse};
 use longshore_registry::Client;
+use longshore_runtime::{Evaluator, ImageFacts, Outcome, PluginHost, Requirement};
 use longshore_sign::{Payload, UntrustedSignature};
-use longshore_tests::{Fault, ImageSpec, Kind, Layer, TestRegistry, When};
+use longshore_tests::{
+    CodeAuthority, Fault, ImageSpec, Kind, Layer, SigstoreKey, SigstoreSignature, TestRegistry, When, sha256,
+    sigstore_payload,
+};
 use longshore_types::{Algorithm, Digest, ImageName, LayoutReference, Parsed, RawManifest, Reference};
 
 /// Target: references, transport names, digests and layout references.
@@ -308,5 +317,133 @@ fn challenges() {
         let client = Client::builder(address.clone()).tls_verify(false).build().unwrap();
         let fetched = runtime.block_on(client.repository("app").manifest("v1"));
         assert!(fetched.is_err(), "there is no such manifest: {challenge:?}");
+    }
+}
+
+/// The evaluator of sigstore signatures, a requirement for it and an image.
+struct Judge {
+    runtime: tokio::runtime::Runtime,
+    evaluator: Evaluator,
+    requirement: Requirement,
+    image: ImageFacts,
+}
+
+impl Judge {
+    const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
+    const NAME: &str = "example.com/app:1";
+
+    fn new(members: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let found = runtime.block_on(PluginHost::builder().build().evaluator("sigstoreSigned"));
+        let identity = format!(r#"{{"type":"exactReference","dockerReference":"{}"}}"#, Self::NAME);
+        Self {
+            runtime,
+            evaluator: found.unwrap().expect("it is built in"),
+            requirement: Requirement {
+                json: format!(r#"{{"type":"sigstoreSigned",{members},"signedIdentity":{identity}}}"#),
+                files: Vec::new(),
+            },
+            image: ImageFacts {
+                transport: "dir".to_owned(),
+                policy_identity: String::new(),
+                docker_reference: None,
+                name: "dir:x".to_owned(),
+                manifest: RawManifest::new(Self::MANIFEST, None).unwrap(),
+                index: None,
+                signatures: Vec::new(),
+                config: Arc::new(|| Err("there is none".to_owned())),
+                now: SystemTime::now(),
+            },
+        }
+    }
+
+    fn payload() -> String {
+        sigstore_payload(Self::NAME, &sha256(Self::MANIFEST.as_bytes()))
+    }
+
+    /// Target: a stored signature. Whatever it is, there is a verdict.
+    fn accepts(&self, stored: Vec<u8>) -> bool {
+        let image = ImageFacts {
+            signatures: vec![stored],
+            ..self.image.clone()
+        };
+        let judged = self
+            .runtime
+            .block_on(self.evaluator.evaluate(self.requirement.clone(), image));
+        judged.unwrap().unwrap().outcome == Outcome::AcceptedSigned
+    }
+}
+
+fn inline(pem: &str) -> String {
+    STANDARD.encode(pem)
+}
+
+#[test]
+fn sigstore_payloads() {
+    let key = SigstoreKey::new().unwrap();
+    let judge = Judge::new(&format!(r#""keyData":"{}""#, inline(&key.pem())));
+    let payload = Judge::payload();
+    let signed = |payload: &str| SigstoreSignature::by_key(&key, payload).unwrap().stored();
+    let said = |text: &str| serde_json::from_str::<serde_json::Value>(text).map(|said| said["critical"].clone());
+    assert!(judge.accepts(signed(&payload)));
+    for bytes in mutations(&[payload.as_bytes()], 100) {
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        if judge.accepts(signed(&text)) {
+            assert_eq!(said(&text).ok(), said(&payload).ok(), "{text:?}");
+        }
+    }
+    for bytes in mutations(&[&signed(&payload)], 100) {
+        let _ = judge.accepts(bytes);
+    }
+}
+
+#[test]
+fn log_entries() {
+    let (key, log) = (SigstoreKey::new().unwrap(), SigstoreKey::new().unwrap());
+    let (key_data, log_data) = (inline(&key.pem()), inline(&log.pem()));
+    let judge = Judge::new(&format!(r#""keyData":"{key_data}","rekorPublicKeyData":"{log_data}""#));
+    let signature = SigstoreSignature::by_logged_key(&key, &log, &Judge::payload()).unwrap();
+    assert!(judge.accepts(signature.stored()));
+    for bytes in mutations(&[signature.annotation("bundle").as_bytes()], 200) {
+        let Ok(promise) = String::from_utf8(bytes) else {
+            continue;
+        };
+        let _ = judge.accepts(signature.clone().with("bundle", &promise).stored());
+    }
+    assert!(!judge.accepts(signature.without("bundle").stored()));
+}
+
+#[test]
+fn certificate_chains() {
+    let authority = CodeAuthority::new().unwrap();
+    let judge = Judge::new(&format!(
+        r#""pki":{{"caRootsData":"{}","subjectEmail":"me@example.com"}}"#,
+        inline(&authority.pem())
+    ));
+    let signature = SigstoreSignature::by_pki(&authority, "me@example.com", &Judge::payload()).unwrap();
+    assert!(judge.accepts(signature.stored()));
+    let pem = |der: &[u8]| {
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            STANDARD.encode(der)
+        )
+    };
+    let der = |pem: &str| {
+        let lines = pem.lines().skip(1).take_while(|line| !line.starts_with('-'));
+        STANDARD.decode(lines.collect::<String>()).unwrap()
+    };
+    let leaf = der(signature.annotation("certificate"));
+    for bytes in mutations(&[&leaf], 200) {
+        let accepted = judge.accepts(signature.clone().with("certificate", &pem(&bytes)).stored());
+        assert_eq!(accepted, bytes == leaf, "{}", pem(&bytes));
+    }
+    let intermediate = der(signature.annotation("chain"));
+    for bytes in mutations(&[&intermediate], 200) {
+        let chain = pem(&bytes) + &authority.pem();
+        let accepted = judge.accepts(signature.clone().with("chain", &chain).stored());
+        assert_eq!(accepted, bytes == intermediate, "{chain}");
     }
 }

@@ -36,6 +36,7 @@ mod schema1;
 mod shapes;
 mod signed_by;
 mod signing;
+mod sigstore;
 mod sigstore_attachments;
 mod sigstore_signing;
 mod tarball;

@@ -100,13 +100,13 @@ fn a_policy_with_a_mistake_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_known_requirement_without_evaluator_fails_on_use_only() {
+fn key_files_are_read_only_for_images_that_need_them() {
     let signed = r#"[{"type":"sigstoreSigned","keyPath":"/nowhere/key.pub"}]"#;
     let used = format!(r#"{{"default":{signed}}}"#);
     let unused =
         format!(r#"{{"default":[{{"type":"insecureAcceptAnything"}}],"transports":{{"docker":{{"":{signed}}}}}}}"#);
     let scratch = scratch_with(&used);
-    copy(&scratch, &[]).fails_with(&["sigstoreSigned"]);
+    copy(&scratch, &[]).fails_with(&["sigstoreSigned", "/nowhere/key.pub"]);
     assert!(!scratch.path("to").exists());
     scratch.write_policy(&unused).unwrap();
     copy(&scratch, &[]).success();

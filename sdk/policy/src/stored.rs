@@ -2,11 +2,11 @@
 
 /// A signature blob, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stored<'a> {
+pub enum Stored<'a> {
     /// Simple signing: the bytes of an OpenPGP message.
     Simple(&'a [u8]),
-    /// A format that other requirement types judge.
-    Foreign,
+    /// The JSON of a sigstore signature (BL-03).
+    Sigstore(&'a [u8]),
 }
 
 const NAMED: u8 = 0x00;
@@ -18,7 +18,7 @@ const SIGSTORE: &[u8] = b"sigstore-json";
 /// # Errors
 ///
 /// The blob is of no known format; then nobody can say what it was meant to prove.
-pub(crate) fn recognise(blob: &[u8]) -> Result<Stored<'_>, String> {
+pub fn recognise(blob: &[u8]) -> Result<Stored<'_>, String> {
     match blob {
         [] => Err("empty signature blob".to_owned()),
         [NAMED, named @ ..] => {
@@ -27,7 +27,7 @@ pub(crate) fn recognise(blob: &[u8]) -> Result<Stored<'_>, String> {
             };
             match &named[..end] {
                 SIMPLE_SIGNING => Ok(Stored::Simple(&named[end + 1..])),
-                SIGSTORE => Ok(Stored::Foreign),
+                SIGSTORE => Ok(Stored::Sigstore(&named[end + 1..])),
                 name if name.iter().all(|byte| matches!(byte, 0x20..=0x7e)) => Err(format!(
                     "unrecognized signature format {:?}",
                     String::from_utf8_lossy(name)
@@ -56,7 +56,7 @@ mod tests {
             (b"\0simple-signing", None),
             (b"\0simple-signing\n", Some(Stored::Simple(b""))),
             (b"\0simple-signing\n\x90\n", Some(Stored::Simple(b"\x90\n"))),
-            (b"\0sigstore-json\n{}", Some(Stored::Foreign)),
+            (b"\0sigstore-json\n{}", Some(Stored::Sigstore(b"{}"))),
             (b"\0other\n{}", None),
             (b"\0simple\x80\n{}", None),
             (b"\0\n{}", None),

@@ -7,18 +7,33 @@ use crate::members::Members;
 
 /// `signedIdentity` of a requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SignedIdentity {
+pub enum SignedIdentity {
+    /// Both names are the same, with tag or digest (ID-01).
     MatchExact,
+    /// As [`Self::MatchExact`]; an image that is named by digest needs only the repository (ID-02).
     MatchRepoDigestOrExact,
+    /// Both repositories are the same (ID-03).
     MatchRepository,
+    /// The signature has this name (ID-04).
     ExactReference(Reference),
+    /// The signature's name has this repository (ID-05).
     ExactRepository(Reference),
-    RemapIdentity { prefix: String, signed_prefix: String },
+    /// As [`Self::MatchRepoDigestOrExact`], after one beginning of the image's name was put for another (ID-06).
+    RemapIdentity {
+        /// What the image's name begins with.
+        prefix: String,
+        /// What signatures have there.
+        signed_prefix: String,
+    },
 }
 
 impl SignedIdentity {
     /// Reads the object; each type has its own members.
-    pub(crate) fn parse(mut members: Members) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong, in the words of other container tools.
+    pub fn parse(mut members: Members) -> Result<Self, String> {
         let kind: String = members.required("type")?;
         let identity = match kind.as_str() {
             "matchExact" => Self::MatchExact,
@@ -43,7 +58,7 @@ impl SignedIdentity {
     }
 
     /// Whether a signature that names `signed` speaks for an image that the user calls `image`.
-    pub(crate) fn accepts(&self, image: Option<&str>, signed: &str) -> bool {
+    pub fn accepts(&self, image: Option<&str>, signed: &str) -> bool {
         // ID-08: the signature's name is read like a user's.
         let Ok(signed) = Reference::parse_normalized(signed) else {
             return false;

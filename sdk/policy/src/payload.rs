@@ -1,32 +1,62 @@
-//! What a simple signature says (SG-01 to SG-06).
+//! What a signature says (SG-01 to SG-06, SS-10).
 
 use longshore_types::Digest;
 use longshore_types::json::Object;
 
 use crate::members::Members;
 
-const TYPE: &str = "atomic container signature";
+/// The kind of signature that a payload is made for. A payload of one kind never counts as one of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadKind {
+    /// Simple signing, whose signatures are OpenPGP messages.
+    Simple,
+    /// Sigstore; cosign writes null where it has nothing to say beside what is critical.
+    Sigstore,
+}
+
+impl PayloadKind {
+    fn critical_type(self) -> &'static str {
+        match self {
+            Self::Simple => "atomic container signature",
+            Self::Sigstore => "cosign container image signature",
+        }
+    }
+
+    fn nullable(self) -> &'static [&'static str] {
+        match self {
+            Self::Simple => &[],
+            Self::Sigstore => &["optional"],
+        }
+    }
+}
 
 /// The part of a payload that counts: the rest is for people (SG-05).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Payload {
+pub struct Payload {
     /// The digest of the signed manifest.
-    pub(crate) manifest_digest: Digest,
+    pub manifest_digest: Digest,
     /// The name under which it was signed, as it stands there.
-    pub(crate) docker_reference: String,
+    pub docker_reference: String,
 }
 
 impl Payload {
     /// Reads a payload strictly: what two readers could see differently is refused.
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
-        let mut top = Members::parse(json)?;
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong, in the words of other container tools.
+    pub fn parse(json: &[u8], kind: PayloadKind) -> Result<Self, String> {
+        let mut top = Members::parse_with_nullable(json, kind.nullable())?;
         let mut critical = top.required_object("critical")?;
-        let optional: Object = top.required("optional")?;
+        let optional: Option<Object> = match kind {
+            PayloadKind::Simple => Some(top.required("optional")?),
+            PayloadKind::Sigstore => top.optional("optional")?,
+        };
         top.finish()?;
 
-        let kind: String = critical.required("type")?;
-        if kind != TYPE {
-            return Err(format!("Unrecognized signature type {kind:?}"));
+        let said: String = critical.required("type")?;
+        if said != kind.critical_type() {
+            return Err(format!("Unrecognized signature type {said:?}"));
         }
         let mut image = critical.required_object("image")?;
         let mut identity = critical.required_object("identity")?;
@@ -39,7 +69,7 @@ impl Payload {
         let docker_reference = identity.required("docker-reference")?;
         identity.finish()?;
 
-        check_optional(optional)?;
+        optional.map(check_optional).transpose()?;
         Ok(Self {
             manifest_digest,
             docker_reference,
@@ -66,17 +96,23 @@ const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 mod tests {
     #![allow(clippy::expect_used, reason = "a test may fail at any line")]
 
-    use super::Payload;
+    use super::{Payload, PayloadKind};
 
+    const KINDS: [PayloadKind; 2] = [PayloadKind::Simple, PayloadKind::Sigstore];
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn payload(template: &str) -> Result<Payload, String> {
-        Payload::parse(template.replace("DIGEST", DIGEST).as_bytes())
+    fn payload(kind: PayloadKind, template: &str) -> Result<Payload, String> {
+        let [one, other] = match kind {
+            PayloadKind::Simple => ["atomic container signature", "cosign container image signature"],
+            PayloadKind::Sigstore => ["cosign container image signature", "atomic container signature"],
+        };
+        let text = template.replace("DIGEST", DIGEST).replace("KIND", one);
+        Payload::parse(text.replace("OTHER", other).as_bytes(), kind)
     }
 
     #[test]
     fn accepted() {
-        let critical = r#""critical":{"type":"atomic container signature","image":{"docker-manifest-digest":"DIGEST"},"identity":{"docker-reference":"x"}}"#;
+        let critical = r#""critical":{"type":"KIND","image":{"docker-manifest-digest":"DIGEST"},"identity":{"docker-reference":"x"}}"#;
         for optional in [
             "{}",
             r#"{"creator":"atomic 5.22","timestamp":1700000000}"#,
@@ -85,29 +121,33 @@ mod tests {
             r#"{"creator":null,"timestamp":null}"#,
             r#"{"other":[{"a":1}]}"#,
         ] {
-            let parsed = payload(&format!(r#" {{ {critical}, "optional":{optional}}} "#));
-            let parsed = parsed.map(|parsed| (parsed.manifest_digest.to_string(), parsed.docker_reference));
-            assert_eq!(parsed, Ok((DIGEST.to_owned(), "x".to_owned())), "{optional}");
+            for kind in KINDS {
+                let parsed = payload(kind, &format!(r#" {{ {critical}, "optional":{optional}}} "#));
+                let parsed = parsed.map(|parsed| (parsed.manifest_digest.to_string(), parsed.docker_reference));
+                assert_eq!(parsed, Ok((DIGEST.to_owned(), "x".to_owned())), "{kind:?} {optional}");
+            }
         }
+        let null = format!(r#"{{{critical},"optional":null}}"#);
+        let parsed = KINDS.map(|kind| payload(kind, &null).map(|parsed| parsed.docker_reference));
+        assert_eq!(parsed, [Err("Key \"optional\" is null".to_owned()), Ok("x".to_owned())]);
     }
 
     #[test]
     fn refused() {
         let image = r#""image":{"docker-manifest-digest":"DIGEST"}"#;
         let identity = r#""identity":{"docker-reference":"x"}"#;
-        let kind = r#""type":"atomic container signature""#;
+        let kind = r#""type":"KIND""#;
         let critical = |text: &str| format!(r#"{{"critical":{{{text}}},"optional":{{}}}}"#);
         let optional = |text: &str| format!(r#"{{"critical":{{{kind},{image},{identity}}},"optional":{text}}}"#);
         let rows = [
             (String::new(), "invalid JSON"),
             ("[]".to_owned(), "invalid JSON"),
-            ("{}".to_owned(), "Key \"critical\" missing"),
+            ("{\"optional\":{}}".to_owned(), "Key \"critical\" missing"),
             (format!("{} x", optional("{}")), "trailing"),
             (
                 optional("{}").replace("optional", "Optional"),
                 "Key \"optional\" missing",
             ),
-            (optional("null"), "Key \"optional\" is null"),
             (optional("[]"), "optional"),
             (optional(r#"{},"more":1"#), "Unknown key \"more\""),
             (optional(r#"{},"optional":{}"#), "\"optional\""),
@@ -126,9 +166,7 @@ mod tests {
             ),
             (critical(&format!("{kind},{kind},{image},{identity}")), "\"type\""),
             (
-                critical(&format!(
-                    r#""type":"cosign container image signature",{image},{identity}"#
-                )),
+                critical(&format!(r#""type":"OTHER",{image},{identity}"#)),
                 "Unrecognized",
             ),
             (critical(&format!(r#""type":1,{image},{identity}"#)), "type"),
@@ -168,8 +206,10 @@ mod tests {
             ),
         ];
         for (json, fragment) in rows {
-            let error = payload(&json).expect_err(&json);
-            assert!(error.contains(fragment), "{json}: {error}");
+            for kind in KINDS {
+                let error = payload(kind, &json).expect_err(&json);
+                assert!(error.contains(fragment), "{kind:?} {json}: {error}");
+            }
         }
     }
 }
