@@ -11,6 +11,7 @@ mod lock;
 mod new_file;
 mod open_file;
 mod path;
+mod process_lock;
 mod replacement;
 mod root;
 mod staged;
@@ -18,7 +19,7 @@ mod staging;
 
 pub(crate) use directory::Entry;
 pub(crate) use input::Input;
-pub(crate) use lock::HeldLocks;
+pub(crate) use lock::{HeldLocks, LockKind};
 pub(crate) use new_file::{NewFile, Sink, StreamSink};
 pub(crate) use open_file::RangeSink;
 pub(crate) use replacement::Replacement;

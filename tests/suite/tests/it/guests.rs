@@ -150,6 +150,8 @@ fn sources_that_change_what_they_read() {
         "write-read-only",
         "stage-read-only",
         "remove-read-only",
+        "remove-all-read-only",
+        "lock-read-only",
         "make-read-only",
         "open-read-only",
         "file-read-only",
@@ -177,6 +179,11 @@ fn sources_that_lie() {
     source_fails("produced-fails", false, EMPTY);
     source_fails("produced-panics", false, EMPTY);
     source_fails("produced-endless", false, EMPTY);
+    source_fails("copied-short", true, "the stream ended after 2 bytes of 1099511627776");
+    source_fails("copied-checksum", true, "checksum-of-the-future");
+    source_fails("layers-one", false, "the manifest has 0, there are 1");
+    source_fails("layers-no-digest", false, "misbehave");
+    source_fails("open-locked", true, "place/blob: locked");
 }
 
 #[test]
