@@ -19,6 +19,21 @@ impl Settings {
     /// More names for the image that is written, separated by single spaces (CP-01).
     pub const ADDITIONAL_TAGS: &'static str = "additional-tags";
 
+    /// Folder of the images of `containers-storage`.
+    pub const STORAGE_ROOT: &'static str = "storage-root";
+
+    /// Folder of what lives there until the machine is started anew.
+    pub const STORAGE_RUN_ROOT: &'static str = "storage-run-root";
+
+    /// How layers are kept there, if that is configured.
+    pub const STORAGE_DRIVER: &'static str = "storage-driver";
+
+    /// Options of the driver, separated by commas.
+    pub const STORAGE_OPTIONS: &'static str = "storage-options";
+
+    /// Folders of further images that are only read, one a line.
+    pub const STORAGE_IMAGE_STORES: &'static str = "storage-image-stores";
+
     /// Adds or replaces a setting.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
