@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 7] = [
+const PEERS: [Package; 9] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -18,6 +18,14 @@ const PEERS: [Package; 7] = [
     Package {
         name: "skopeo",
         brings: "skopeo",
+    },
+    Package {
+        name: "podman",
+        brings: "podman",
+    },
+    Package {
+        name: "buildah",
+        brings: "buildah",
     },
     Package {
         name: "umoci",
