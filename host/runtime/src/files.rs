@@ -16,6 +16,7 @@ mod replacement;
 mod root;
 mod staged;
 mod staging;
+mod tree;
 
 pub(crate) use directory::Entry;
 pub(crate) use input::Input;
@@ -24,9 +25,10 @@ pub(crate) use new_file::{NewFile, Sink, StreamSink};
 pub(crate) use open_file::RangeSink;
 pub(crate) use replacement::Replacement;
 pub(crate) use root::Root;
+pub(crate) use tree::Attributes;
 
 #[allow(unreachable_pub, reason = "the generated bindings re-export them")]
-pub use {directory::Directory, lock::Lock, open_file::OpenFile, staged::Staged};
+pub use {directory::Directory, lock::Lock, open_file::OpenFile, staged::Staged, tree::Tree};
 
 use std::path::Path;
 

@@ -90,6 +90,8 @@ pub struct Grant {
     pub path: PathBuf,
     /// What may be done with it.
     pub access: Access,
+    /// Whether owners, modes, extended attributes, links and nodes come with it.
+    pub posix: bool,
 }
 
 impl Grant {
@@ -111,7 +113,8 @@ impl fmt::Display for Grant {
             Access::NewFile { replace: true } => "made or replaced",
         };
         let kind = if self.is_file() { "file" } else { "directory" };
-        write!(formatter, "{kind} {} ({access})", self.path.display())
+        let extra = if self.posix { ", with all that POSIX has" } else { "" };
+        write!(formatter, "{kind} {} ({access}{extra})", self.path.display())
     }
 }
 
@@ -142,8 +145,25 @@ impl Plan {
             label,
             path: PathBuf::from(path),
             access,
+            posix: false,
         });
         Ok(())
+    }
+
+    /// Asks for more of a directory that is on the plan. An error is a trap.
+    pub(crate) fn add_posix(&mut self, label: &str) -> Result<(), String> {
+        let is_directory = |grant: &&mut Grant| {
+            grant.label == label && matches!(grant.access, Access::Read | Access::Write | Access::Create)
+        };
+        match self.grants.iter_mut().find(is_directory) {
+            Some(grant) => {
+                grant.posix = true;
+                Ok(())
+            }
+            None => Err(format!(
+                "asked for the POSIX extra of {label:?}, which is no directory of the plan"
+            )),
+        }
     }
 
     pub(crate) fn into_grants(self) -> Vec<Grant> {
@@ -207,5 +227,20 @@ mod tests {
         let mut plan = Plan::new(Arc::default());
         plan.add("a".to_owned(), String::new(), Access::Read).unwrap();
         assert!(plan.add("a".to_owned(), String::new(), Access::Read).is_err());
+    }
+
+    #[test]
+    fn the_extra_is_one_of_a_directory() {
+        let mut plan = Plan::new(Arc::default());
+        plan.add("dir".to_owned(), "/d".to_owned(), Access::Write).unwrap();
+        plan.add("new".to_owned(), "/n".to_owned(), Access::Replace).unwrap();
+        plan.add("file".to_owned(), "/f".to_owned(), Access::ReadFile { inflate: false })
+            .unwrap();
+        for (label, good) in [("dir", true), ("new", false), ("file", false), ("none", false)] {
+            assert_eq!(plan.add_posix(label).is_ok(), good, "{label}");
+        }
+        let shown: Vec<_> = plan.into_grants().iter().map(ToString::to_string).collect();
+        assert_eq!(shown[0], "directory /d (read and write, with all that POSIX has)");
+        assert_eq!(shown[1], "directory /n (replaced as a whole)");
     }
 }

@@ -3,5 +3,6 @@
 pub(crate) mod bytes;
 mod checksums;
 pub(crate) mod image;
+mod posix;
 pub(crate) mod session;
 mod storage;

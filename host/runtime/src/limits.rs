@@ -64,6 +64,13 @@ pub const LOCK_FILE: usize = 64 << 10;
 /// Length of a path, in bytes, as the operating system has it.
 pub const PATH: usize = 4096;
 
+/// One extended attribute, as the operating system has it.
+pub const EXTENDED_ATTRIBUTE: usize = 64 << 10;
+
+/// All extended attributes of one file. They are collected before the guest sees
+/// them.
+pub const EXTENDED_ATTRIBUTES: usize = 1 << 20;
+
 /// Names in one directory. They are collected before the guest sees them.
 pub const DIRECTORY_ENTRIES: usize = 100_000;
 

@@ -31,6 +31,10 @@ impl Source for BadSource {
             "handles" => flood(&session.directory(PLACE)?)?,
             "open-files" => open_files(&session.directory(PLACE)?)?,
             "stranger" => drop(session.directory("never granted")?),
+            "posix" => {
+                let tree = session.tree(PLACE)?;
+                tree.status(b"")?;
+            }
             "retry" => {
                 return Err(Error {
                     retryable: true,

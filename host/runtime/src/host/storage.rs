@@ -18,7 +18,7 @@ type Answer<T> = Result<Result<T, GuestError>>;
 
 impl State {
     /// Gives a new handle to the guest.
-    fn hand_out<T: Send + 'static>(&mut self, value: GuestResult<T>) -> Answer<Resource<T>> {
+    pub(super) fn hand_out<T: Send + 'static>(&mut self, value: GuestResult<T>) -> Answer<Resource<T>> {
         match value {
             Ok(value) => Ok(Ok(self.push(value)?)),
             Err(error) => Ok(Err(error)),

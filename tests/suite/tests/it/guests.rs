@@ -145,6 +145,18 @@ fn sources_that_leave_their_place() {
 }
 
 #[test]
+fn owners_modes_and_nodes_are_not_for_strangers() {
+    source_fails("posix", true, "nothing of POSIX was granted as");
+    source_fails(
+        "plan-posix",
+        true,
+        "only plugins of the program itself are granted that",
+    );
+    source_fails("plan-posix", false, "which is no directory of the plan");
+    destination_fails("plan-posix", "only plugins of the program itself are granted that");
+}
+
+#[test]
 fn sources_that_change_what_they_read() {
     for mode in [
         "write-read-only",
