@@ -162,22 +162,12 @@ mod tests {
 
     #[test]
     fn where_the_storage_is() {
-        struct Row<'a> {
-            user: u32,
-            files: &'a [(&'a str, &'a str)],
-            variables: &'a [(&'a str, &'a str)],
-            expected: (Option<&'a str>, &'a str, &'a str, &'a [&'a str]),
-        }
-        let row = |user, files, variables, expected| Row {
-            user,
-            files,
-            variables,
-            expected,
-        };
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        type Found<'a> = (Option<&'a str>, &'a str, &'a str, &'a [&'a str]);
         let (etc, usr) = ("etc/containers/storage.conf", "usr/share/containers/storage.conf");
         let home = "home/.config/containers/storage.conf";
-        let rows = [
-            row(
+        let rows: [(u32, Pairs<'_>, Pairs<'_>, Found<'_>); 9] = [
+            (
                 0,
                 &[],
                 &[],
@@ -188,8 +178,8 @@ mod tests {
                     &[],
                 ),
             ),
-            row(0, &[(usr, SYSTEM)], &[], (Some("overlay"), "/graph", "/run-root", &[])),
-            row(
+            (0, &[(usr, SYSTEM)], &[], (Some("overlay"), "/graph", "/run-root", &[])),
+            (
                 0,
                 &[(etc, STORES), (usr, SYSTEM)],
                 &[],
@@ -201,7 +191,7 @@ mod tests {
                 ),
             ),
             // root has no file of its own.
-            row(
+            (
                 0,
                 &[(home, SYSTEM)],
                 &[],
@@ -212,19 +202,19 @@ mod tests {
                     &[],
                 ),
             ),
-            row(
+            (
                 0,
                 &[(etc, SYSTEM)],
                 &[("STORAGE_DRIVER", "vfs")],
                 (Some("vfs"), "/graph", "/run-root", &[]),
             ),
-            row(
+            (
                 0,
                 &[(etc, STORES), ("my.conf", SYSTEM)],
                 &[("CONTAINERS_STORAGE_CONF", "/root/my.conf")],
                 (Some("overlay"), "/graph", "/run-root", &[]),
             ),
-            row(
+            (
                 7,
                 &[(etc, SYSTEM)],
                 &[],
@@ -235,33 +225,33 @@ mod tests {
                     &[],
                 ),
             ),
-            row(
+            (
                 7,
                 &[(etc, FOR_USERS)],
                 &[("XDG_RUNTIME_DIR", "/my-run")],
                 (Some("vfs"), "/users/7", "/my-run/containers", &[]),
             ),
-            row(
+            (
                 7,
                 &[(etc, FOR_USERS), (home, SYSTEM)],
                 &[],
                 (Some("overlay"), "/graph", "/run-root", &[]),
             ),
         ];
-        for (number, row) in rows.iter().enumerate() {
+        for (number, (user, files, variables, expected)) in rows.into_iter().enumerate() {
             let folder = tempfile::tempdir().unwrap();
             let shown = |path: &str| path.replace("/root", &folder.path().to_string_lossy());
-            for (file, text) in row.files {
+            for (file, text) in files {
                 let file = folder.path().join(file);
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
                 fs::write(file, text).unwrap();
             }
-            let empty = Environment::empty(folder.path()).with_user_id(row.user);
+            let empty = Environment::empty(folder.path()).with_user_id(user);
             let empty = empty.with("HOME", shown("/root/home"));
-            let variables = row.variables.iter();
+            let variables = variables.iter();
             let environment = variables.fold(empty, |all, (name, value)| all.with(name, shown(value)));
             let found = StorageConfig::load(&environment).unwrap();
-            let (driver, graph_root, run_root, image_stores) = row.expected;
+            let (driver, graph_root, run_root, image_stores) = expected;
             assert_eq!(found.driver.as_deref(), driver, "row {number}");
             assert_eq!(found.graph_root, Path::new(&shown(graph_root)), "row {number}");
             assert_eq!(found.run_root, Path::new(&shown(run_root)), "row {number}");

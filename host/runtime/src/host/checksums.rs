@@ -9,7 +9,7 @@ static CRC_64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_GO_ISO);
 pub(crate) struct Checksums(Vec<(String, Checksum)>);
 
 enum Checksum {
-    Sha256(Hasher),
+    Sha256(Box<Hasher>),
     Crc64(Digest<'static, u64, Table<16>>),
 }
 
@@ -19,7 +19,7 @@ impl Checksums {
         let mut checksums = Vec::new();
         for name in names {
             let checksum = match name.as_str() {
-                "sha256" => Checksum::Sha256(Hasher::new(Algorithm::Sha256)),
+                "sha256" => Checksum::Sha256(Box::new(Hasher::new(Algorithm::Sha256))),
                 "crc64-go-iso" => Checksum::Crc64(CRC_64.digest()),
                 other => {
                     let shown = crate::error::presentable(other);

@@ -284,7 +284,7 @@ fn signatures_are_read() {
         let _ = fs::remove_dir_all(&made);
         let image = ImageSpec::new(layers.iter().copied()).make().unwrap();
         image.write_dir(&made).unwrap();
-        for (number, signature) in [&b"\x99first"[..], b"\x99second signature"].iter().enumerate() {
+        for (number, signature) in [&b"\xa3first"[..], b"\xa3second signature"].iter().enumerate() {
             fs::write(made.join(format!("signature-{}", number + 1)), signature).unwrap();
         }
         let from = format!("dir:{}", made.display());
@@ -294,8 +294,8 @@ fn signatures_are_read() {
     }
     store.read("plain", "read");
     let signature = |number: usize| fs::read(store.scratch.path(format!("read/signature-{number}"))).unwrap();
-    assert_eq!(signature(1), b"\x99first");
-    assert_eq!(signature(2), b"\x99second signature");
+    assert_eq!(signature(1), b"\xa3first");
+    assert_eq!(signature(2), b"\xa3second signature");
     // A signed manifest that names compressed layers cannot stay as it is.
     let copy = ["copy", "containers-storage:packed", "dir:never"];
     let message = "Copying this image would require changing layer representation, which we cannot do";
