@@ -63,7 +63,8 @@ impl ProcessLock {
         if let Some(locked) = table.get_mut(&id) {
             let joins = !exclusive && !locked.exclusive;
             locked.holders += usize::from(joins);
-            return Ok(joins.then_some(Self(id)));
+            // Not made unless it is wanted: dropping one gives a part of the lock back.
+            return Ok(joins.then(|| Self(id)));
         }
         let file = open()?;
         if FileId::of(&file).map_err(at)? != id {
