@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 8] = [
+const PLUGINS: [(&str, &str); 9] = [
+    ("containers-storage", "CONTAINERS_STORAGE"),
     ("dir", "DIR"),
     ("docker-archive", "DOCKER_ARCHIVE"),
     ("oci", "OCI"),

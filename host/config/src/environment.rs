@@ -20,6 +20,9 @@ const fn doc(name: &'static str, effect: &'static str) -> VariableDoc {
 const REGISTRY_AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
 const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 const CONTAINERS_POLICY_JSON: &str = "CONTAINERS_POLICY_JSON";
+const CONTAINERS_STORAGE_CONF: &str = "CONTAINERS_STORAGE_CONF";
+const STORAGE_DRIVER: &str = "STORAGE_DRIVER";
+const STORAGE_OPTS: &str = "STORAGE_OPTS";
 const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
@@ -30,21 +33,30 @@ const PATH: &str = "PATH";
 
 /// The variables that [`Environment`] reads. The network libraries read more by themselves: `HTTP_PROXY`,
 /// `HTTPS_PROXY` and `NO_PROXY` in both cases, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub const VARIABLES: [VariableDoc; 10] = [
+pub const VARIABLES: [VariableDoc; 13] = [
     doc(REGISTRY_AUTH_FILE, "credentials file, as --authfile"),
     doc(DOCKER_CONFIG, "folder of docker's config.json instead of ~/.docker"),
     doc(CONTAINERS_POLICY_JSON, "trust policy file, unless --policy is given"),
     doc(
+        CONTAINERS_STORAGE_CONF,
+        "storage.conf of containers-storage instead of those of the user and the system",
+    ),
+    doc(STORAGE_DRIVER, "storage driver of containers-storage"),
+    doc(
+        STORAGE_OPTS,
+        "storage options of containers-storage, separated by commas",
+    ),
+    doc(
         XDG_RUNTIME_DIR,
-        "folder of containers/auth.json, the first credentials file looked at",
+        "folder of containers/auth.json, the first credentials file looked at, and of the run root of containers-storage",
     ),
     doc(
         XDG_CONFIG_HOME,
-        "folder of containers/auth.json, containers/certs.d, containers/policy.json and containers/registries.d instead of ~/.config",
+        "folder of containers/auth.json, containers/certs.d, containers/policy.json, containers/registries.d and containers/storage.conf instead of ~/.config",
     ),
     doc(
         XDG_DATA_HOME,
-        "folder of longshore/plugins and containers/cache instead of ~/.local/share",
+        "folder of longshore/plugins, containers/cache and containers/storage instead of ~/.local/share",
     ),
     doc(
         XDG_CACHE_HOME,
@@ -227,6 +239,56 @@ impl Environment {
         self.home_path(".local/share/containers/sigstore")
     }
 
+    /// The storage.conf that replaces the search for one.
+    pub(crate) fn storage_conf(&self) -> Option<PathBuf> {
+        self.path(CONTAINERS_STORAGE_CONF)
+    }
+
+    /// The system's storage.conf, of which the first that exists counts.
+    pub(crate) fn system_storage_confs(&self) -> [PathBuf; 2] {
+        ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"].map(|path| self.system_path(path))
+    }
+
+    /// The user's own storage.conf; root has none.
+    pub(crate) fn user_storage_conf(&self) -> Option<PathBuf> {
+        let own = self.config_home().filter(|_| self.user_id != 0);
+        own.map(|config| config.join("containers/storage.conf"))
+    }
+
+    /// The folders of images and of what does not outlive a restart, unless others are configured.
+    pub(crate) fn storage_folders(&self) -> Option<(PathBuf, PathBuf)> {
+        if self.user_id == 0 {
+            let folders = ["/var/lib/containers/storage", "/run/containers/storage"];
+            let [images, run] = folders.map(|path| self.system_path(path));
+            return Some((images, run));
+        }
+        let data = self.path(XDG_DATA_HOME).or_else(|| self.home_path(".local/share"))?;
+        let run = self.path(XDG_RUNTIME_DIR);
+        let run = run.unwrap_or_else(|| self.system_path("/run/user").join(self.user_id.to_string()));
+        Some((data.join("containers/storage"), run.join("containers")))
+    }
+
+    /// The storage driver and the options that variables name.
+    pub(crate) fn storage_variables(&self) -> (Option<String>, Option<String>) {
+        let read = |name| {
+            let value: &OsString = self.variables.get(name)?;
+            Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+        };
+        (read(STORAGE_DRIVER), read(STORAGE_OPTS))
+    }
+
+    /// A path in which `$HOME` and `$UID` stand for those of the user.
+    pub(crate) fn expand(&self, path: &str) -> PathBuf {
+        let home = self.path(HOME).unwrap_or_default();
+        let path = path.replace("$UID", &self.user_id.to_string());
+        PathBuf::from(path.replace("$HOME", &home.to_string_lossy()))
+    }
+
+    /// Whether the user is not root.
+    pub(crate) fn is_rootless(&self) -> bool {
+        self.user_id != 0
+    }
+
     /// The folder for small temporary files.
     pub fn temporary_folder(&self) -> PathBuf {
         self.path(TMPDIR).unwrap_or_else(|| self.system_path("/tmp"))
@@ -342,6 +404,9 @@ mod tests {
             ("REGISTRY_AUTH_FILE", "a.json"),
             ("DOCKER_CONFIG", "/docker"),
             ("CONTAINERS_POLICY_JSON", "/p.json"),
+            ("CONTAINERS_STORAGE_CONF", "/s.conf"),
+            ("STORAGE_DRIVER", "vfs"),
+            ("STORAGE_OPTS", "a=b"),
             ("XDG_RUNTIME_DIR", "/runtime"),
             ("XDG_CONFIG_HOME", "/config"),
             ("XDG_DATA_HOME", "/data"),

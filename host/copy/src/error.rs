@@ -251,6 +251,13 @@ pub enum CopyError {
         reason: &'static str,
     },
 
+    /// The source has its layers in another form than its manifest says, which must not change (CS-08).
+    #[error("Copying this image would require changing layer representation, which we cannot do: {reason:?}")]
+    OtherLayers {
+        /// M-01, M-02 or M-03.
+        reason: &'static str,
+    },
+
     /// The list would have to change and must not (M-05).
     #[error(
         "Manifest list must be converted to type {media_type:?} to be written to {name}, but we cannot modify it: {reason:?}"
@@ -355,6 +362,7 @@ impl CopyError {
             | Self::Sign { .. }
             | Self::Unmodifiable { .. }
             | Self::UnmodifiableList { .. }
+            | Self::OtherLayers { .. }
             | Self::EmbeddedReference { .. }
             | Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::ManifestType { .. } | Self::ManifestRejected(_) => ErrorKind::ManifestTypeRejected,

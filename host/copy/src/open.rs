@@ -1,6 +1,6 @@
 use std::sync::{Arc, mpsc};
 
-use longshore_types::{ImageFormat, ImageManifest, PlatformWish, RawManifest};
+use longshore_types::{Descriptor, ImageFormat, ImageManifest, PlatformWish, RawManifest};
 
 use crate::config::PendingConfig;
 use crate::destination::ImageDestination;
@@ -19,6 +19,8 @@ pub(crate) struct AcceptedImage {
     pub(crate) manifest: ImageManifest,
     pub(crate) config: PendingConfig,
     pub(crate) signatures: Vec<Vec<u8>>,
+    /// Whether the source has other layers than its manifest names: `manifest` has those that can be read.
+    pub(crate) has_other_layers: bool,
     /// What the source really has, if that is schema 1; manifest and config are then made of it.
     pub(crate) schema_one: Option<Box<Original>>,
 }
@@ -92,13 +94,15 @@ impl OpenedSource {
         if selected.manifest.is_schema_one() {
             return schema_one::accepted(Arc::clone(source), self.name.clone(), selected, signatures).await;
         }
-        let manifest = selected.parse(&self.name)?;
+        let named = selected.parse(&self.name)?;
+        let manifest = readable(source.as_ref(), &selected, &named).await?;
         let config = PendingConfig::reading(Arc::clone(source), &manifest);
         once_accepted.await?;
         Ok(AcceptedImage {
             source: Arc::clone(source),
             name: self.name.clone(),
             selected,
+            has_other_layers: manifest.layers != named.layers,
             manifest,
             config,
             signatures,
@@ -122,6 +126,39 @@ impl OpenedSource {
         let read = self.source.signatures(selected.instance.as_ref()).await;
         read.map_err(|error| on_source(self.source.as_ref(), "reading signatures", error))
     }
+}
+
+/// The image with the layers that can be read.
+async fn readable(
+    source: &dyn ImageSource,
+    selected: &SelectedImage,
+    named: &ImageManifest,
+) -> Result<ImageManifest, CopyError> {
+    let layers = source.layers(selected.instance.as_ref()).await;
+    let Some(layers) = layers.map_err(|error| on_source(source, "reading layers", error))? else {
+        return Ok(named.clone());
+    };
+    let mismatch = |detail: String| CopyError::Mismatch {
+        what: "layers".into(),
+        name: source.identity().display(),
+        detail,
+    };
+    if layers.len() != named.layers.len() {
+        return Err(mismatch(format!(
+            "the manifest has {}, there are {}",
+            named.layers.len(),
+            layers.len()
+        )));
+    }
+    let layers = named.layers.iter().zip(layers).map(|(named, layer)| {
+        let digest = layer.digest.ok_or_else(|| mismatch("one has no digest".into()))?;
+        let size = layer.size.ok_or_else(|| mismatch(format!("{digest} has no size")))?;
+        if digest == named.digest {
+            return Ok(named.clone());
+        }
+        Ok(Descriptor::new(&layer.media_type, digest, size))
+    });
+    Ok(named.with_layers(layers.collect::<Result<_, CopyError>>()?))
 }
 
 /// Reads the config for an evaluator that asks, on a thread of its own.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_blob::{ChunkSink, ChunkSource};
+use longshore_config::{Environment, StorageConfig};
 use longshore_runtime::{Error, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings};
 use longshore_types::{BlobInfo, Digest, ErrorKind, PlatformWish, RawManifest, Reference};
 
@@ -19,11 +20,16 @@ use crate::source::{Body, ImageSource};
 use crate::transport::{Identity, Location, Purpose, Transport};
 
 /// The transport that a plugin serves under this name, if one does.
-pub(crate) async fn find(plugins: &PluginHost, name: &str) -> Result<Option<Arc<dyn Transport>>, TransportError> {
+pub(crate) async fn find(
+    plugins: &PluginHost,
+    environment: &Arc<Environment>,
+    name: &str,
+) -> Result<Option<Arc<dyn Transport>>, TransportError> {
     match plugins.transport(name).await {
         Ok(plugin) => Ok(Some(Arc::new(PluginTransport {
             name: name.to_owned(),
             plugin,
+            environment: Arc::clone(environment),
         }))),
         Err(Error::UnknownTransport(_)) => Ok(None),
         Err(error) => Err(failed(error)),
@@ -42,9 +48,32 @@ fn on_bytes(error: io::Error) -> io::Error {
     }
 }
 
+/// The transport whose images are where storage.conf says.
+const CONTAINERS_STORAGE: &str = "containers-storage";
+
 struct PluginTransport {
     name: String,
     plugin: Arc<Plugin>,
+    environment: Arc<Environment>,
+}
+
+/// What storage.conf and its variables say, for the plugin that looks for images there.
+fn with_storage(settings: Settings, environment: &Environment) -> Result<Settings, TransportError> {
+    let storage =
+        StorageConfig::load(environment).map_err(|error| TransportError::wrap(ErrorKind::InvalidData, error))?;
+    let mut settings = settings
+        .with(Settings::STORAGE_ROOT, storage.graph_root.to_string_lossy())
+        .with(Settings::STORAGE_RUN_ROOT, storage.run_root.to_string_lossy());
+    if let Some(driver) = storage.driver {
+        settings = settings.with(Settings::STORAGE_DRIVER, driver);
+    }
+    if !storage.options.is_empty() {
+        settings = settings.with(Settings::STORAGE_OPTIONS, storage.options.join(","));
+    }
+    if !storage.image_stores.is_empty() {
+        settings = settings.with(Settings::STORAGE_IMAGE_STORES, storage.image_stores.join("\n"));
+    }
+    Ok(settings)
 }
 
 #[async_trait]
@@ -69,6 +98,9 @@ impl Transport for PluginTransport {
         if !access.additional_tags.is_empty() {
             let tags: Vec<String> = access.additional_tags.iter().map(Reference::to_string).collect();
             settings = settings.with(Settings::ADDITIONAL_TAGS, tags.join(" "));
+        }
+        if self.name == CONTAINERS_STORAGE {
+            settings = with_storage(settings, &self.environment)?;
         }
         let purpose = match purpose {
             Purpose::Source => longshore_runtime::Purpose::Source,
@@ -200,6 +232,10 @@ impl ImageSource for Source {
             source: Box::new(Bytewise(body.source)),
             size: body.size,
         })
+    }
+
+    async fn layers(&self, instance: Option<&Digest>) -> Result<Option<Vec<BlobInfo>>, TransportError> {
+        self.source.layers(instance).await.map_err(failed)
     }
 
     async fn signatures(&self, instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError> {

@@ -59,6 +59,7 @@ pub(crate) async fn accepted(
         manifest: ImageManifest::new(Kind::Docker, named, layers),
         config: Config::new(config).into(),
         signatures,
+        has_other_layers: false,
         schema_one: Some(Box::new(Original { image, diff_ids })),
     })
 }

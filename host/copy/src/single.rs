@@ -142,6 +142,7 @@ impl Single<'_> {
         self.signing.check()?;
         let unmodifiable = self.unmodifiable(keeps_signatures);
         self.check_embedded_reference(unmodifiable)?;
+        self.check_layers(unmodifiable)?;
         let candidates = self.candidates(unmodifiable)?;
         if let (Some(original), Some(first)) = (&self.image.schema_one, candidates.first()) {
             original.will_be_written_as(*first);
@@ -166,6 +167,7 @@ impl Single<'_> {
             media_type: self.image.manifest.media_type().to_owned(),
             source: error.into(),
         })?;
+        let changed = changed.or_else(|| self.image.has_other_layers.then(|| layers.clone()));
         let Rendered { manifest, mut blobs } = self.write_manifest(&candidates, changed.as_deref()).await?;
         blobs.extend(copied_config.map(|outcome| (self.image.manifest.config.clone(), outcome)));
         if has_signatures {
@@ -189,7 +191,7 @@ impl Single<'_> {
             compression.plan(layer, wish).change(claimed(&layer.media_type)) == Change::Keep
         };
         let alone = matches!(self.placed, Placed::Alone) && self.image.schema_one.is_none();
-        if !alone || !self.image.manifest.layers.iter().all(stays) {
+        if !alone || self.image.has_other_layers || !self.image.manifest.layers.iter().all(stays) {
             return Ok(false);
         }
         self.shared
@@ -231,6 +233,14 @@ impl Single<'_> {
                     reason,
                 })
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// A source that has other layers than its manifest names needs another manifest (CS-08).
+    fn check_layers(&self, unmodifiable: Option<&'static str>) -> Result<(), CopyError> {
+        match unmodifiable {
+            Some(reason) if self.image.has_other_layers => Err(CopyError::OtherLayers { reason }),
             _ => Ok(()),
         }
     }

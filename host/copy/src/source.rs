@@ -25,6 +25,12 @@ pub trait ImageSource: Send + Sync {
         Ok(self.blob(info).await?.size)
     }
 
+    /// The layers of the image, or of a list's instance, that can be read, if the place that stores them has others than the manifest names: as many,
+    /// in the same order.
+    async fn layers(&self, _instance: Option<&Digest>) -> Result<Option<Vec<BlobInfo>>, TransportError> {
+        Ok(None)
+    }
+
     /// The signatures of the top-level manifest (none) or of an instance, each in its stored form (formats.md 0.6); empty if there are none.
     async fn signatures(&self, instance: Option<&Digest>) -> Result<Vec<Vec<u8>>, TransportError>;
 

@@ -18,7 +18,7 @@ use crate::transport::{Location, Purpose, Transport};
 #[derive(Clone)]
 pub struct Transports {
     native: Arc<BTreeMap<String, Arc<dyn Transport>>>,
-    plugins: Option<PluginHost>,
+    plugins: Option<(PluginHost, Arc<Environment>)>,
 }
 
 /// The other transport whose tags can be listed.
@@ -55,11 +55,12 @@ impl Transports {
         }
     }
 
-    /// `docker`, with credentials from where `environment` says, and whatever plugins there are.
+    /// `docker`, with credentials from where `environment` says, and whatever plugins there are. It also says where
+    /// `containers-storage` is.
     pub fn standard(plugins: PluginHost, environment: Arc<Environment>) -> Self {
-        let docker: Arc<dyn Transport> = Arc::new(DockerTransport::new(environment));
+        let docker: Arc<dyn Transport> = Arc::new(DockerTransport::new(Arc::clone(&environment)));
         Self {
-            plugins: Some(plugins),
+            plugins: Some((plugins, environment)),
             ..Self::new([docker])
         }
     }
@@ -67,7 +68,7 @@ impl Transports {
     /// All names, sorted. This has to look into every plugin.
     pub async fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.native.keys().cloned().collect();
-        if let Some(plugins) = &self.plugins {
+        if let Some((plugins, _)) = &self.plugins {
             names.extend(plugins.transport_names().await);
         }
         names.sort();
@@ -89,7 +90,7 @@ impl Transports {
     async fn find(&self, name: &str) -> Result<Option<Arc<dyn Transport>>, TransportError> {
         match (self.native.get(name), &self.plugins) {
             (Some(native), _) => Ok(Some(Arc::clone(native))),
-            (None, Some(plugins)) => plugin::find(plugins, name).await,
+            (None, Some((plugins, environment))) => plugin::find(plugins, environment, name).await,
             (None, None) => Ok(None),
         }
     }

@@ -25,6 +25,12 @@ include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 /// All of them.
 pub(crate) static ALL: &[Builtin] = &[
     Builtin {
+        name: "containers-storage",
+        transports: &["containers-storage"],
+        requirement_types: &[],
+        code: CONTAINERS_STORAGE,
+    },
+    Builtin {
         name: "dir",
         transports: &["dir"],
         requirement_types: &[],

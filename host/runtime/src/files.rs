@@ -11,21 +11,24 @@ mod lock;
 mod new_file;
 mod open_file;
 mod path;
+mod process_lock;
 mod replacement;
 mod root;
 mod staged;
 mod staging;
+mod tree;
 
 pub(crate) use directory::Entry;
 pub(crate) use input::Input;
-pub(crate) use lock::HeldLocks;
+pub(crate) use lock::{HeldLocks, LockKind};
 pub(crate) use new_file::{NewFile, Sink, StreamSink};
 pub(crate) use open_file::RangeSink;
 pub(crate) use replacement::Replacement;
 pub(crate) use root::Root;
+pub(crate) use tree::Attributes;
 
 #[allow(unreachable_pub, reason = "the generated bindings re-export them")]
-pub use {directory::Directory, lock::Lock, open_file::OpenFile, staged::Staged};
+pub use {directory::Directory, lock::Lock, open_file::OpenFile, staged::Staged, tree::Tree};
 
 use std::path::Path;
 

@@ -25,6 +25,21 @@ impl Settings {
     /// Architecture of this machine, as in image configs.
     pub const HOST_ARCHITECTURE: &'static str = "host-architecture";
 
+    /// Folder of the images of `containers-storage`.
+    pub const STORAGE_ROOT: &'static str = "storage-root";
+
+    /// Folder of what lives there until the machine is started anew.
+    pub const STORAGE_RUN_ROOT: &'static str = "storage-run-root";
+
+    /// How layers are kept there, if that is configured.
+    pub const STORAGE_DRIVER: &'static str = "storage-driver";
+
+    /// Options of the driver, separated by commas.
+    pub const STORAGE_OPTIONS: &'static str = "storage-options";
+
+    /// Folders of further images that are only read, one a line.
+    pub const STORAGE_IMAGE_STORES: &'static str = "storage-image-stores";
+
     /// Adds or replaces a setting.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
@@ -81,6 +96,8 @@ pub struct Grant {
     pub path: PathBuf,
     /// What may be done with it.
     pub access: Access,
+    /// Whether owners, modes, extended attributes, links and nodes come with it.
+    pub posix: bool,
 }
 
 impl Grant {
@@ -102,7 +119,8 @@ impl fmt::Display for Grant {
             Access::NewFile { replace: true } => "made or replaced",
         };
         let kind = if self.is_file() { "file" } else { "directory" };
-        write!(formatter, "{kind} {} ({access})", self.path.display())
+        let extra = if self.posix { ", with all that POSIX has" } else { "" };
+        write!(formatter, "{kind} {} ({access}{extra})", self.path.display())
     }
 }
 
@@ -133,8 +151,25 @@ impl Plan {
             label,
             path: PathBuf::from(path),
             access,
+            posix: false,
         });
         Ok(())
+    }
+
+    /// Asks for more of a directory that is on the plan. An error is a trap.
+    pub(crate) fn add_posix(&mut self, label: &str) -> Result<(), String> {
+        let is_directory = |grant: &&mut Grant| {
+            grant.label == label && matches!(grant.access, Access::Read | Access::Write | Access::Create)
+        };
+        match self.grants.iter_mut().find(is_directory) {
+            Some(grant) => {
+                grant.posix = true;
+                Ok(())
+            }
+            None => Err(format!(
+                "asked for the POSIX extra of {label:?}, which is no directory of the plan"
+            )),
+        }
     }
 
     pub(crate) fn into_grants(self) -> Vec<Grant> {
@@ -198,5 +233,20 @@ mod tests {
         let mut plan = Plan::new(Arc::default());
         plan.add("a".to_owned(), String::new(), Access::Read).unwrap();
         assert!(plan.add("a".to_owned(), String::new(), Access::Read).is_err());
+    }
+
+    #[test]
+    fn the_extra_is_one_of_a_directory() {
+        let mut plan = Plan::new(Arc::default());
+        plan.add("dir".to_owned(), "/d".to_owned(), Access::Write).unwrap();
+        plan.add("new".to_owned(), "/n".to_owned(), Access::Replace).unwrap();
+        plan.add("file".to_owned(), "/f".to_owned(), Access::ReadFile { inflate: false })
+            .unwrap();
+        for (label, good) in [("dir", true), ("new", false), ("file", false), ("none", false)] {
+            assert_eq!(plan.add_posix(label).is_ok(), good, "{label}");
+        }
+        let shown: Vec<_> = plan.into_grants().iter().map(ToString::to_string).collect();
+        assert_eq!(shown[0], "directory /d (read and write, with all that POSIX has)");
+        assert_eq!(shown[1], "directory /n (replaced as a whole)");
     }
 }

@@ -1,6 +1,8 @@
 //! The imports of the contracts, one file per interface.
 
 pub(crate) mod bytes;
+mod checksums;
 pub(crate) mod image;
+mod posix;
 pub(crate) mod session;
 mod storage;

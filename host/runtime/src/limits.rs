@@ -47,14 +47,29 @@ pub const CALL_BYTES: usize = 8 << 20;
 /// in memory and parsed.
 pub const DOCUMENT: usize = longshore_types::MAX_MANIFEST_SIZE;
 
+/// Small pieces that a guest writes to a stream, gathered before they go on: each of
+/// them would cost a change of threads.
+pub(crate) const GATHERED: usize = 256 << 10;
+
 /// One `read`, `read-at`, `write`, `write-at` or inline blob.
 pub const PIECE: usize = 1 << 20;
 
 /// A whole small file read or written in one call.
 pub const SMALL_FILE: usize = 8 << 20;
 
+/// What a lock reads from or writes to the locked file. Marks in lock files have a
+/// few bytes.
+pub const LOCK_FILE: usize = 64 << 10;
+
 /// Length of a path, in bytes, as the operating system has it.
 pub const PATH: usize = 4096;
+
+/// One extended attribute, as the operating system has it.
+pub const EXTENDED_ATTRIBUTE: usize = 64 << 10;
+
+/// All extended attributes of one file. They are collected before the guest sees
+/// them.
+pub const EXTENDED_ATTRIBUTES: usize = 1 << 20;
 
 /// Names in one directory. They are collected before the guest sees them.
 pub const DIRECTORY_ENTRIES: usize = 100_000;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use longshore_blob::Durability;
 
 use crate::Error;
-use crate::files::{Directory, GuestResult, Input, NewFile, OpenFile, Replacement, Root, Sink, guest_error};
+use crate::files::{Directory, GuestResult, Input, NewFile, OpenFile, Replacement, Root, Sink, Tree, guest_error};
 use crate::grants::{Access, Grant, Settings};
 
 /// The grants of one operation, opened as the guest asks for them.
@@ -101,6 +101,24 @@ impl Operation {
                         .directory()
                 }
             },
+        }
+    }
+
+    /// A directory with its POSIX extra.
+    pub(crate) fn tree(&mut self, label: &str) -> GuestResult<Tree> {
+        match self.granted.get(label) {
+            Some(Granted::Directory { grant, .. }) if grant.posix => {}
+            _ => {
+                return Err(guest_error(
+                    "access-denied",
+                    format!("nothing of POSIX was granted as {label:?}"),
+                ));
+            }
+        }
+        self.directory(label)?;
+        match self.granted.get(label) {
+            Some(Granted::Directory { root: Some(root), .. }) => Tree::of(root),
+            _ => Err(not_granted(label)),
         }
     }
 
@@ -312,6 +330,7 @@ mod tests {
             label: "l".to_owned(),
             path: path.clone(),
             access: Access::Create,
+            posix: false,
         };
         let operation = || {
             let grants = vec![grant()];

@@ -9,7 +9,7 @@ use wasmtime::component::{Resource, ResourceAny};
 
 use crate::bindings::transport::exports::longshore::transport::source::Body as GuestBody;
 use crate::bindings::transport::longshore::transport::types::BlobInfo as GuestBlobInfo;
-use crate::host::bytes::{ChannelSource, Writer};
+use crate::host::bytes::{ChannelSink, ChannelSource, Writer};
 use crate::host::session::SessionHandle;
 use crate::instance::{Instance, Live};
 use crate::state::State;
@@ -175,6 +175,39 @@ impl PluginSource {
         })
     }
 
+    /// The layers that can be read in the place of those that the manifest of the
+    /// image, or of an instance, names; none if those can be read.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the plugin does, and if an answer is no description of a layer.
+    pub async fn layers(&self, instance: Option<&Digest>) -> Result<Option<Vec<BlobInfo>>, Error> {
+        const OPERATION: &str = "image-source.layers";
+        if !self.abilities.contains("layers") {
+            return Ok(None);
+        }
+        let (own, source) = (Arc::clone(&self.plugin), self.source);
+        let asked = instance.map(Digest::to_string);
+        self.instance
+            .call(OPERATION, move |live| {
+                Box::pin(async move {
+                    let layers = live
+                        .guest(OPERATION, async |store, instance| {
+                            let guest = guest(&own, &mut *store, instance)?;
+                            guest
+                                .image_source()
+                                .call_layers(&mut *store, source, asked.as_ref())
+                                .await
+                        })
+                        .await?
+                        .map_err(|error| live.refused(OPERATION, error))?;
+                    let layers: Result<Vec<BlobInfo>, _> = layers.into_iter().map(from_guest).collect();
+                    layers.map(Some).map_err(|message| live.invalid(OPERATION, message))
+                })
+            })
+            .await
+    }
+
     /// Stored signatures of the image or of an instance, in storage order; none
     /// if the transport keeps no signatures.
     ///
@@ -243,6 +276,19 @@ pub(crate) fn to_guest(info: &BlobInfo) -> GuestBlobInfo {
         urls: info.urls.clone(),
         extras: pairs(&info.extras),
     }
+}
+
+/// A blob description of a guest.
+fn from_guest(info: GuestBlobInfo) -> Result<BlobInfo, String> {
+    let digest = info.digest.as_deref().map(Digest::parse).transpose();
+    Ok(BlobInfo {
+        digest: digest.map_err(|error| error.to_string())?,
+        size: info.size,
+        media_type: info.media_type,
+        annotations: info.annotations.into_iter().collect(),
+        urls: info.urls,
+        extras: info.extras.into_iter().collect(),
+    })
 }
 
 /// A body without the guest's handles.
@@ -348,10 +394,12 @@ fn produce(plugin: Arc<Plugin>, instance: &Instance, blob: ResourceAny) -> Chann
             let result = live
                 .guest(OPERATION, async |store, instance| {
                     let guest = guest(&plugin, &mut *store, instance)?;
-                    let writer = store.data_mut().push(Writer::Channel(own_sender))?;
+                    let writer = store.data_mut().push(Writer::Channel(ChannelSink::new(own_sender)))?;
                     let borrowed = Resource::new_borrow(writer.rep());
                     let result = guest.blob().call_produce(&mut *store, blob, borrowed).await?;
-                    store.data_mut().table.delete(writer)?;
+                    let mut writer = store.data_mut().table.delete(writer)?;
+                    let control = Arc::clone(store.data().control());
+                    let result = result.and_then(|()| writer.flush(&control));
                     blob.resource_drop_async(&mut *store).await?;
                     Ok(result)
                 })

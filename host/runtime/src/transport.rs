@@ -168,6 +168,15 @@ impl Plugin {
                 retryable: false,
             });
         }
+        if grant.posix && !self.is_trusted() {
+            return Err(Error::Plugin {
+                kind: ErrorKind::AccessDenied,
+                plugin: self.label().to_string(),
+                operation: "reference.parse",
+                message: format!("{grant}: only plugins of the program itself are granted that"),
+                retryable: false,
+            });
+        }
         if self.is_trusted() || is_named_by_user(Path::new(&*path), reference, settings) {
             Ok(())
         } else {

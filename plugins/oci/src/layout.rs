@@ -1,6 +1,6 @@
 //! Where things are in a layout.
 
-use longshore_guest::{Context as _, Directory, Error, Lock, Session, code};
+use longshore_guest::{Context as _, Directory, Error, Lock, LockKind, Session, code};
 use longshore_layout::{
     BLOBS_DIRECTORY, INDEX_FILE, Index, LAYOUT_CONTENT, LAYOUT_FILE, MAX_DOCUMENT, MAX_LAYOUT_FILE, blob_path,
     check_version,
@@ -28,21 +28,21 @@ impl Layout {
     /// read-only network file system.
     pub(crate) fn open_to_read(session: &Session) -> Result<Self, Error> {
         let directory = session.directory(LAYOUT)?;
-        let lock = directory.lock(b"", false).ok();
+        let lock = directory.lock(b"", LockKind::Flock, false).ok();
         Self::with(session, directory, lock)
     }
 
     /// For adding an image, beside others that read and add.
     pub(crate) fn open_to_add(session: &Session) -> Result<Self, Error> {
         let directory = session.directory(LAYOUT)?;
-        let lock = directory.lock(b"", false)?;
+        let lock = directory.lock(b"", LockKind::Flock, false)?;
         Self::with(session, directory, Some(lock))
     }
 
     /// For removing images: waits until nobody else uses the layout.
     pub(crate) fn open_to_remove(session: &Session) -> Result<Self, Error> {
         let directory = session.directory(LAYOUT)?;
-        let lock = directory.lock(b"", true)?;
+        let lock = directory.lock(b"", LockKind::Flock, true)?;
         Self::with(session, directory, Some(lock))
     }
 
@@ -102,7 +102,7 @@ impl Layout {
     /// Changes `index.json` under its lock.
     pub(crate) fn update_index(&self, change: impl FnOnce(&mut Index)) -> Result<(), Error> {
         self.directory.make_directory(BLOBS_DIRECTORY.as_bytes())?;
-        let _lock = self.directory.lock(BLOBS_DIRECTORY.as_bytes(), true)?;
+        let _lock = self.directory.lock(BLOBS_DIRECTORY.as_bytes(), LockKind::Flock, true)?;
         let mut index = self.index()?.unwrap_or_default();
         change(&mut index);
         if !self.is_marked()? {

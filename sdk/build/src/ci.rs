@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 8] = [
+const PEERS: [Package; 11] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -22,6 +22,10 @@ const PEERS: [Package; 8] = [
     Package {
         name: "podman",
         brings: "podman",
+    },
+    Package {
+        name: "buildah",
+        brings: "buildah",
     },
     Package {
         name: "umoci",

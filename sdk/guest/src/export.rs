@@ -81,6 +81,10 @@ impl<T: Source> source_export::GuestImageSource for OpenSource<T> {
         Ok(source_export::Blob::new(OpenBlob(self.0.blob(info)?)))
     }
 
+    fn layers(&self, instance: Option<String>) -> Result<Vec<BlobInfo>, Error> {
+        self.0.layers(instance)
+    }
+
     fn signatures(&self, instance: Option<String>) -> Result<Vec<Vec<u8>>, Error> {
         self.0.signatures(instance)
     }

@@ -43,9 +43,12 @@ pub use bindings::destination::exports::longshore::transport::destination::Trait
 pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outcome, Requirement, Verdict};
 pub use bindings::policy::longshore::policy::image::Image;
 pub use bindings::reference::exports::longshore::transport::reference::{Identity, Purpose};
-pub use bindings::transport::longshore::transport::bytes::{Reader, Writer, decompress, measure};
+pub use bindings::transport::longshore::transport::bytes::{Copied, Reader, Writer, copy, decompress, measure};
+pub use bindings::transport::longshore::transport::posix;
 pub use bindings::transport::longshore::transport::session::{Access, Plan, Session, Sink};
-pub use bindings::transport::longshore::transport::storage::{Directory, File, FileRange, Lock, Node, Staged, Stat};
+pub use bindings::transport::longshore::transport::storage::{
+    Directory, File, FileRange, Lock, LockKind, Node, Staged, Stat,
+};
 pub use bindings::transport::longshore::transport::types::{BlobInfo, Error, Manifest};
 pub use error::{Context, code};
 pub use handles::ReaderIo;

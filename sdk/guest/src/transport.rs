@@ -77,7 +77,7 @@ pub trait Source: Sized + 'static {
     /// `image-not-found`, or why it cannot be read.
     fn open(session: Session) -> Result<Self, Error>;
 
-    /// Open set: `signatures` ([`Source::signatures`] is asked for them).
+    /// Open set: `signatures` ([`Source::signatures`] is asked for them) and `layers` ([`Source::layers`] is asked).
     fn abilities(&self) -> Vec<String> {
         Vec::new()
     }
@@ -95,6 +95,15 @@ pub trait Source: Sized + 'static {
     ///
     /// `blob-not-found`, or why it cannot be read.
     fn blob(&self, info: BlobInfo) -> Result<Box<dyn Blob>, Error>;
+
+    /// The layers that can be read, where they are not those that the manifest names.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` unless overridden.
+    fn layers(&self, _instance: Option<String>) -> Result<Vec<BlobInfo>, Error> {
+        Err(Error::unsupported("layers are those of the manifest"))
+    }
 
     /// Stored signatures in storage order.
     ///

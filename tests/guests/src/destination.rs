@@ -2,8 +2,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use longshore_guest::{
-    BlobInfo, BlobWriter, Destination, Directory, Error, File, FileRange, Manifest, Reader, Session, Staged, Target,
-    Traits, Writer,
+    BlobInfo, BlobWriter, Destination, Directory, Error, File, FileRange, LockKind, Manifest, Reader, Session, Staged,
+    Target, Traits, Writer,
 };
 
 use crate::{KEPT, PLACE, mode};
@@ -31,8 +31,8 @@ impl Destination for BadDestination {
             writer: RefCell::default(),
         };
         if state.mode == "relock" {
-            let _first = state.directory.lock(b"", true)?;
-            state.directory.lock(b"", true)?;
+            let _first = state.directory.lock(b"", LockKind::Flock, true)?;
+            state.directory.lock(b"", LockKind::Flock, true)?;
         }
         Ok(Self { state: Rc::new(state) })
     }

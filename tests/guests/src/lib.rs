@@ -51,6 +51,9 @@ impl Transport for Misbehave {
                 _ => plan.directory(PLACE, path, Access::Create),
             }
         }
+        if mode == "plan-posix" {
+            plan.posix(PLACE);
+        }
         Ok(())
     }
 

@@ -1,4 +1,6 @@
-use longshore_guest::{Blob, BlobInfo, Body, Directory, Error, FileRange, Manifest, Session, Source, Writer};
+use longshore_guest::{
+    Blob, BlobInfo, Body, Directory, Error, FileRange, LockKind, Manifest, Session, Source, Writer, copy,
+};
 
 use crate::{PLACE, balloon, chatter, flood, mode, open_files, spin};
 
@@ -29,6 +31,10 @@ impl Source for BadSource {
             "handles" => flood(&session.directory(PLACE)?)?,
             "open-files" => open_files(&session.directory(PLACE)?)?,
             "stranger" => drop(session.directory("never granted")?),
+            "posix" => {
+                let tree = session.tree(PLACE)?;
+                tree.status(b"")?;
+            }
             "retry" => {
                 return Err(Error {
                     retryable: true,
@@ -43,7 +49,11 @@ impl Source for BadSource {
     }
 
     fn abilities(&self) -> Vec<String> {
-        vec!["signatures".to_owned(), "ability-of-the-future".to_owned()]
+        let mut abilities = vec!["signatures".to_owned(), "ability-of-the-future".to_owned()];
+        if self.mode.starts_with("layers-") {
+            abilities.push("layers".to_owned());
+        }
+        abilities
     }
 
     fn manifest(&self, instance: Option<String>) -> Result<Manifest, Error> {
@@ -76,6 +86,15 @@ impl Source for BadSource {
             "remove-read-only" => self.directory()?.remove(b"blob").and_then(|()| text(Vec::new())),
             "make-read-only" => self.directory()?.make_directory(b"new").and_then(|()| text(Vec::new())),
             "open-read-only" => self.directory()?.open(b"blob", true).and_then(|_| text(Vec::new())),
+            "remove-all-read-only" => self.directory()?.remove_all(b"blob").and_then(|()| text(Vec::new())),
+            "lock-read-only" => self
+                .directory()?
+                .lock(b"blob", LockKind::Posix, true)
+                .and_then(|_| text(Vec::new())),
+            "open-locked" => {
+                let _lock = self.directory()?.lock(b"blob", LockKind::Posix, false)?;
+                text(self.directory()?.read(b"blob", 10)?)
+            }
             "file-read-only" => {
                 let file = self.directory()?.open(b"blob", false)?;
                 file.write_at(0, b"x").and_then(|()| text(Vec::new()))
@@ -99,6 +118,18 @@ impl Source for BadSource {
             mode: self.mode.clone(),
             directory,
         }))
+    }
+
+    fn layers(&self, _instance: Option<String>) -> Result<Vec<BlobInfo>, Error> {
+        let layer = BlobInfo {
+            digest: Some("sha256:x".to_owned()).filter(|_| self.mode == "layers-no-digest"),
+            size: None,
+            media_type: String::new(),
+            annotations: Vec::new(),
+            urls: Vec::new(),
+            extras: Vec::new(),
+        };
+        Ok(vec![layer])
     }
 
     fn signatures(&self, _instance: Option<String>) -> Result<Vec<Vec<u8>>, Error> {
@@ -138,14 +169,25 @@ impl Blob for BadBlob {
                 reader.read(1)?;
                 Ok(Body::Streamed(reader))
             }
-            "produced" | "produced-fails" | "produced-panics" | "produced-endless" => Ok(Body::Produced(Some(8))),
+            "produced" | "produced-fails" | "produced-panics" | "produced-endless" | "copied-short"
+            | "copied-checksum" => Ok(Body::Produced(Some(8))),
             _ => Ok(Body::Inline(b"{}".to_vec())),
         }
     }
 
     fn produce(&self, out: &Writer) -> Result<(), Error> {
         out.write(b"abcd")?;
+        let copied = |length, checksum: &str| {
+            let file = self.directory.as_ref().map(|directory| directory.open(b"blob", false));
+            let reader = file.transpose()?.map(|file| file.reader(0, None)).transpose()?;
+            match reader {
+                Some(reader) => copy(&reader, out, length, &[checksum.to_owned()]).map(|_| ()),
+                None => Err(Error::invalid_reference("this mode needs a path")),
+            }
+        };
         match self.mode.as_str() {
+            "copied-short" => return copied(Some(1 << 40), "sha256"),
+            "copied-checksum" => return copied(None, "checksum-of-the-future"),
             "produced-fails" => return Err(Error::invalid_data("half of it is broken")),
             "produced-panics" => panic!("half-way"),
             "produced-endless" => loop {

@@ -2,11 +2,15 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cap_std::fs::{Dir, File, Metadata, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _};
+use cap_std::fs::{
+    Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _,
+};
 use rustix::fs::OFlags;
 
+use super::lock::Wanted;
 use super::open_file::InPlace;
-use super::{GuestResult, HeldLocks, Lock, OpenFile, Root, Staged, guest_error, io_error, path, staging};
+use super::process_lock::{FileId, is_locked};
+use super::{GuestResult, HeldLocks, Lock, LockKind, OpenFile, Root, Staged, guest_error, io_error, path, staging};
 use crate::limits;
 
 /// Mode of every directory that is made.
@@ -79,9 +83,14 @@ impl Directory {
         Ok(OpenFile::new(file, self.path.join(path), in_place))
     }
 
-    /// Opens a regular file and nothing else, without waiting for the other end
-    /// of a FIFO and without touching a device.
     fn open_regular(&self, path: &Path, write: bool) -> GuestResult<File> {
+        self.open_regular_unless(&is_locked, path, write)
+    }
+
+    /// Opens a regular file and nothing else, without waiting for the other end
+    /// of a FIFO and without touching a device. Not the files that are `locked`:
+    /// closing one would give up this process's record lock.
+    fn open_regular_unless(&self, locked: &dyn Fn(FileId) -> bool, path: &Path, write: bool) -> GuestResult<File> {
         let at = self.at(path);
         let refuse = || {
             guest_error(
@@ -89,8 +98,13 @@ impl Directory {
                 format!("{}: not a regular file", self.path.join(path).display()),
             )
         };
-        if !self.dir.metadata(path).map_err(&at)?.is_file() {
+        let metadata = self.dir.metadata(path).map_err(&at)?;
+        if !metadata.is_file() {
             return Err(refuse());
+        }
+        if locked(id(&metadata)) {
+            let message = format!("{}: locked, and only its lock reads it", self.path.join(path).display());
+            return Err(guest_error("access-denied", message));
         }
         let mut options = OpenOptions::new();
         options
@@ -237,34 +251,71 @@ impl Directory {
         Ok(())
     }
 
+    /// Like [`remove`](Self::remove), with everything that is in a directory.
+    pub(crate) fn remove_all(&self, path: &[u8]) -> GuestResult<()> {
+        self.check_writable()?;
+        let path = path::checked(path)?;
+        let at = self.at(path);
+        let removed = if self.dir.symlink_metadata(path).map_err(&at)?.is_dir() {
+            self.dir.remove_dir_all(path)
+        } else {
+            self.dir.remove_file(path)
+        };
+        self.root
+            .changed(&self.relative(path.parent().unwrap_or(Path::new(""))));
+        removed.map_err(at)
+    }
+
     pub(crate) fn lock(
         &self,
         path: &[u8],
+        kind: LockKind,
         exclusive: bool,
         own: &mut HeldLocks,
         cancelled: &dyn Fn() -> bool,
     ) -> GuestResult<Lock> {
-        let (file, path) = if path.is_empty() {
-            // A descriptor of its own: a lock belongs to the open file, and all
-            // handles of this directory share one.
-            (
-                staging::descriptor(&self.dir).map_err(self.at(Path::new("")))?,
-                self.path.clone(),
-            )
+        if exclusive && kind != LockKind::Flock {
+            self.check_writable()?;
+        }
+        let (path, shown) = if path.is_empty() {
+            (Path::new("."), self.path.clone())
         } else {
             let path = path::checked(path)?;
-            let at = self.at(path);
-            let file = if self.dir.metadata(path).map_err(&at)?.is_dir() {
-                self.dir
-                    .open_dir(path)
-                    .and_then(|dir| staging::descriptor(&dir))
-                    .map_err(&at)?
-            } else {
-                self.open_regular(path, false)?.into_std()
-            };
-            (file, self.path.join(path))
+            (path, self.path.join(path))
         };
-        Lock::acquire(file, &path, exclusive, own, cancelled)
+        let at = |error: std::io::Error| io_error(&shown, &error);
+        let metadata = self.dir.metadata(path).map_err(&at)?;
+        // A descriptor of its own: a lock belongs to the open file, and all handles of a directory share one.
+        let directory = || {
+            let opened = self.dir.open_dir(path).and_then(|dir| staging::descriptor(&dir));
+            opened.map_err(at)
+        };
+        let file = || {
+            let opened = self.open_regular_unless(&|_| false, path, exclusive && self.root.writable);
+            opened.map(File::into_std)
+        };
+        let is_directory = metadata.is_dir();
+        if is_directory && kind != LockKind::Flock {
+            let message = format!("{}: not a regular file", shown.display());
+            return Err(guest_error("invalid-data", message));
+        }
+        let wanted = Wanted {
+            id: id(&metadata),
+            path: &shown,
+            kind,
+            exclusive,
+            is_directory,
+            writable: self.root.writable,
+            open: if is_directory { &directory } else { &file },
+        };
+        Lock::acquire(&wanted, own, cancelled)
+    }
+}
+
+fn id(metadata: &Metadata) -> FileId {
+    FileId {
+        device: metadata.dev(),
+        inode: metadata.ino(),
     }
 }
 

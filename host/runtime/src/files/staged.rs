@@ -60,6 +60,19 @@ impl Staged {
         ))
     }
 
+    /// Takes on the mode of a file that is to give way.
+    fn keep_mode_of(&self, into: &Directory, target: &[u8]) -> GuestResult<()> {
+        let target = path::checked(target)?;
+        let Ok(metadata) = into.dir.symlink_metadata(target) else {
+            return Ok(());
+        };
+        if !metadata.is_file() {
+            return Ok(());
+        }
+        let kept = self.staging.dir.set_permissions(&self.name, metadata.permissions());
+        kept.map_err(|error| io_error(&self.path, &error))
+    }
+
     /// Gives the file its name.
     pub(crate) fn publish(mut self, into: &Directory, target: &[u8], replace: bool) -> GuestResult<()> {
         if !Arc::ptr_eq(&self.root, &into.root) {
@@ -100,6 +113,7 @@ impl Staged {
     pub(super) fn replace(root: &Arc<Root>, into: &Directory, target: &[u8], data: &[u8]) -> GuestResult<()> {
         path::checked(target)?;
         let staged = Self::create(root)?;
+        staged.keep_mode_of(into, target)?;
         staged.file()?.write_at(0, data)?;
         if !root.hidden {
             root.sync().map_err(|error| io_error(&root.path, &error))?;

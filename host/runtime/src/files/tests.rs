@@ -86,7 +86,13 @@ fn nothing_outside_can_be_reached() {
         assert!(directory.entries(path.as_bytes()).is_err(), "{path}");
         assert!(
             directory
-                .lock(path.as_bytes(), false, &mut HeldLocks::default(), &|| false)
+                .lock(
+                    path.as_bytes(),
+                    LockKind::Flock,
+                    false,
+                    &mut HeldLocks::default(),
+                    &|| false
+                )
                 .is_err(),
             "{path}"
         );
@@ -130,7 +136,7 @@ fn only_regular_files_are_opened() {
         assert_eq!(code(directory.read(name.as_bytes(), 10)), "invalid-data", "{name}");
     }
     assert_eq!(
-        code(directory.lock(b"fifo", true, &mut HeldLocks::default(), &|| false)),
+        code(directory.lock(b"fifo", LockKind::Flock, true, &mut HeldLocks::default(), &|| false)),
         "invalid-data"
     );
     assert_eq!(code(directory.read(b"missing", 10)), "not-found");
@@ -348,8 +354,11 @@ fn locks_exclude_each_other() {
     let place = Place::new(true);
     let directory = place.directory();
     // Each is another instance, so that none holds a lock itself.
-    let lock =
-        |exclusive: bool, cancelled: bool| directory.lock(b"", exclusive, &mut HeldLocks::default(), &|| cancelled);
+    let lock = |exclusive: bool, cancelled: bool| {
+        directory.lock(b"", LockKind::Flock, exclusive, &mut HeldLocks::default(), &|| {
+            cancelled
+        })
+    };
     let shared = lock(false, false).unwrap();
     let second = lock(false, false).unwrap();
     // A waiting lock is given up when the operation is cancelled.
@@ -369,12 +378,63 @@ fn an_instance_does_not_wait_for_itself() {
     let place = Place::new(true);
     let directory = place.directory();
     let mut own = HeldLocks::default();
-    let shared = directory.lock(b"", false, &mut own, &|| false).unwrap();
-    let second = directory.lock(b"", false, &mut own, &|| false).unwrap();
-    assert_eq!(code(directory.lock(b"", true, &mut own, &|| false)), "other");
+    let shared = directory
+        .lock(b"", LockKind::Flock, false, &mut own, &|| false)
+        .unwrap();
+    let second = directory
+        .lock(b"", LockKind::Flock, false, &mut own, &|| false)
+        .unwrap();
+    assert_eq!(
+        code(directory.lock(b"", LockKind::Flock, true, &mut own, &|| false)),
+        "other"
+    );
     drop((shared, second));
-    let exclusive = directory.lock(b"", true, &mut own, &|| false).unwrap();
-    assert_eq!(code(directory.lock(b"", false, &mut own, &|| false)), "other");
+    let exclusive = directory.lock(b"", LockKind::Flock, true, &mut own, &|| false).unwrap();
+    assert_eq!(
+        code(directory.lock(b"", LockKind::Flock, false, &mut own, &|| false)),
+        "other"
+    );
     drop(exclusive);
-    directory.lock(b"", true, &mut own, &|| false).unwrap();
+    directory.lock(b"", LockKind::Flock, true, &mut own, &|| false).unwrap();
+}
+
+#[test]
+fn trees_are_removed_and_nothing_outside_of_them() {
+    let place = Place::new(true);
+    let inside = place.inside();
+    fs::create_dir_all(inside.join("tree/a/b")).unwrap();
+    fs::write(inside.join("tree/a/file"), "x").unwrap();
+    symlink(place.temporary.path(), inside.join("tree/a/outside")).unwrap();
+    symlink("../kept", inside.join("tree/kept")).unwrap();
+    fs::write(inside.join("kept"), "kept").unwrap();
+    symlink("..", inside.join("up")).unwrap();
+    let directory = place.directory();
+    for path in ["", "..", "../secret", "tree/../../secret", "up/secret", "/etc/passwd"] {
+        assert_ne!(code(directory.remove_all(path.as_bytes())), "ok", "{path}");
+    }
+    assert_eq!(code(directory.remove_all(b"missing")), "not-found");
+    for path in ["tree", "up"] {
+        directory.remove_all(path.as_bytes()).unwrap();
+    }
+    assert_eq!(place.names(), ["kept"]);
+    assert!(place.temporary.path().join("secret").exists());
+    let read_only = Place::new(false);
+    fs::write(read_only.inside().join("file"), "x").unwrap();
+    assert_eq!(code(read_only.directory().remove_all(b"file")), "access-denied");
+}
+
+#[test]
+fn a_replaced_file_leaves_its_mode() {
+    let place = Place::new(true);
+    let file = place.inside().join("file");
+    fs::write(&file, "old").unwrap();
+    for mode in [0o600, 0o640] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        place.directory().replace(b"file", b"new").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, mode);
+    }
+    fs::remove_file(&file).unwrap();
+    symlink("/etc/passwd", &file).unwrap();
+    place.directory().replace(b"file", b"new").unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
 }

@@ -9,7 +9,8 @@ use longshore_types::{Algorithm, Hasher};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
-use crate::bindings::transport::longshore::transport::bytes::{Host, HostReader, HostWriter};
+use super::checksums::Checksums;
+use crate::bindings::transport::longshore::transport::bytes::{Copied, Host, HostReader, HostWriter};
 use crate::bindings::transport::longshore::transport::types::Error as GuestError;
 use crate::control::Control;
 use crate::files::{GuestResult, RangeSink, StreamSink, guest_error};
@@ -63,6 +64,11 @@ impl Reader {
     }
 
     fn read(&mut self, max: usize) -> GuestResult<Vec<u8>> {
+        self.piece(max).map(|piece| piece.to_vec())
+    }
+
+    /// At least one byte and at most `max`; nothing at the end.
+    fn piece(&mut self, max: usize) -> GuestResult<Bytes> {
         if self.shared.revoked.load(Ordering::Acquire) {
             return Err(guest_error("other", "the host took the stream back"));
         }
@@ -75,7 +81,7 @@ impl Reader {
                 Ok(Some(chunk)) => self.rest = chunk,
                 Ok(None) => {
                     self.shared.at_end.store(true, Ordering::Release);
-                    return Ok(Vec::new());
+                    return Ok(Bytes::new());
                 }
                 Err(error) => {
                     self.failed = true;
@@ -84,8 +90,7 @@ impl Reader {
                 }
             }
         }
-        let piece = self.rest.split_to(max.min(self.rest.len()));
-        Ok(piece.to_vec())
+        Ok(self.rest.split_to(max.min(self.rest.len())))
     }
 
     /// What was not read yet, for the host to read on natively.
@@ -123,30 +128,75 @@ pub enum Writer {
     /// Into a new file that is a stream.
     Stream(StreamSink),
     /// To whoever reads the other end, on another thread.
-    Channel(Sender<std::io::Result<Bytes>>),
+    Channel(ChannelSink),
 }
 
 impl Writer {
-    fn write(&mut self, data: Vec<u8>, control: &Control) -> GuestResult<()> {
-        let data = Bytes::from(data);
+    fn write(&mut self, data: Bytes, control: &Control) -> GuestResult<()> {
         let failed = |error: std::io::Error| guest_error(crate::error::io_kind(&error).as_code(), error.to_string());
         match self {
             Self::File(sink) => sink.write_chunk(data).map_err(failed),
             Self::Stream(sink) => sink.write_chunk(data).map_err(failed),
-            Self::Channel(sender) => {
-                let mut message = Ok(data);
-                loop {
-                    message = match sender.send_timeout(message, CANCEL_POLL) {
-                        Ok(()) => return Ok(()),
-                        Err(SendTimeoutError::Disconnected(_)) => {
-                            return Err(guest_error("interrupted", "nobody reads the stream any more"));
-                        }
-                        Err(SendTimeoutError::Timeout(message)) => message,
-                    };
-                    if control.is_cancelled() {
-                        return Err(guest_error("interrupted", "interrupted while writing a stream"));
-                    }
+            Self::Channel(sink) => sink.write(data, control),
+        }
+    }
+
+    /// Has what was gathered go on.
+    pub(crate) fn flush(&mut self, control: &Control) -> GuestResult<()> {
+        match self {
+            Self::File(_) | Self::Stream(_) => Ok(()),
+            Self::Channel(sink) => sink.flush(control),
+        }
+    }
+}
+
+/// The writing end of a channel that another thread empties.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct ChannelSink {
+    sender: Sender<std::io::Result<Bytes>>,
+    /// Small pieces on their way.
+    gathered: Vec<u8>,
+}
+
+impl ChannelSink {
+    pub(crate) fn new(sender: Sender<std::io::Result<Bytes>>) -> Self {
+        Self {
+            sender,
+            gathered: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, data: Bytes, control: &Control) -> GuestResult<()> {
+        if self.gathered.len() + data.len() > limits::GATHERED {
+            self.flush(control)?;
+        }
+        if data.len() > limits::GATHERED / 2 {
+            return self.send(data, control);
+        }
+        self.gathered.extend_from_slice(&data);
+        Ok(())
+    }
+
+    fn flush(&mut self, control: &Control) -> GuestResult<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let data = std::mem::take(&mut self.gathered);
+        self.send(data.into(), control)
+    }
+
+    fn send(&self, data: Bytes, control: &Control) -> GuestResult<()> {
+        let mut message = Ok(data);
+        loop {
+            message = match self.sender.send_timeout(message, CANCEL_POLL) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Disconnected(_)) => {
+                    return Err(guest_error("interrupted", "nobody reads the stream any more"));
                 }
+                Err(SendTimeoutError::Timeout(message)) => message,
+            };
+            if control.is_cancelled() {
+                return Err(guest_error("interrupted", "interrupted while writing a stream"));
             }
         }
     }
@@ -211,6 +261,52 @@ impl Host for State {
         })
     }
 
+    fn copy(
+        &mut self,
+        data: Resource<Reader>,
+        to: Resource<Writer>,
+        length: Option<u64>,
+        checksums: Vec<String>,
+    ) -> Result<Result<Copied, GuestError>> {
+        self.enter();
+        let mut checksums = match Checksums::new(&checksums) {
+            Ok(checksums) => checksums,
+            Err(error) => return Ok(Err(error)),
+        };
+        let control = Arc::clone(self.control());
+        let mut size = 0;
+        while length != Some(size) {
+            if control.is_cancelled() {
+                return Ok(Err(guest_error("interrupted", "interrupted while reading a stream")));
+            }
+            let rest = length.map_or(u64::MAX, |length| length - size);
+            let most = usize::try_from(rest).unwrap_or(usize::MAX);
+            let piece = match self.table.get_mut(&data)?.piece(most) {
+                Ok(piece) => piece,
+                Err(error) => return Ok(Err(error)),
+            };
+            if piece.is_empty() {
+                break;
+            }
+            checksums.update(&piece);
+            size += piece.len() as u64;
+            control.moved(piece.len());
+            if let Err(error) = self.table.get_mut(&to)?.write(piece, &control) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(match length.filter(|length| *length != size) {
+            Some(length) => Err(guest_error(
+                "invalid-data",
+                format!("the stream ended after {size} bytes of {length}"),
+            )),
+            None => Ok(Copied {
+                size,
+                checksums: checksums.finish(),
+            }),
+        })
+    }
+
     fn measure(&mut self, data: Resource<Reader>) -> Result<Result<(String, u64), GuestError>> {
         let mut source = self.take_source(data)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);
@@ -267,7 +363,7 @@ impl HostWriter for State {
         }
         let control = Arc::clone(self.control());
         let size = data.len();
-        let written = self.table.get_mut(&writer)?.write(data, &control);
+        let written = self.table.get_mut(&writer)?.write(data.into(), &control);
         Ok(self.moved(written, |()| size))
     }
 
@@ -309,14 +405,20 @@ mod tests {
     #[test]
     fn what_a_guest_writes_empty_is_not_the_end() {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let mut writer = Writer::Channel(sender);
-        for piece in [&b""[..], b"ab", b"", b"c"] {
-            writer.write(piece.to_vec(), &Control::default()).unwrap();
+        let mut writer = Writer::Channel(ChannelSink::new(sender.clone()));
+        sender.send(Ok(Bytes::new())).unwrap();
+        drop(sender);
+        let large = vec![b'x'; limits::GATHERED];
+        for piece in [&b""[..], b"ab", b"", b"c", &large, b"", b"d"] {
+            writer
+                .write(Bytes::copy_from_slice(piece), &Control::default())
+                .unwrap();
         }
+        writer.flush(&Control::default()).unwrap();
         drop(writer);
         let mut source = ChannelSource::new(receiver, Arc::new(AtomicBool::new(true)), || false);
-        for piece in ["ab", "c"] {
-            assert_eq!(source.next_chunk().unwrap().unwrap(), piece);
+        for piece in [&b"abc"[..], &large, b"d"] {
+            assert!(source.next_chunk().unwrap().unwrap() == piece);
         }
         assert!(source.next_chunk().unwrap().is_none());
     }

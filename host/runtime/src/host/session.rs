@@ -7,7 +7,7 @@ use crate::bindings::transport::longshore::transport::session::{
     Access as GuestAccess, Host, HostPlan, HostSession, Sink as GuestSink,
 };
 use crate::bindings::transport::longshore::transport::types::{self, Error as GuestError};
-use crate::files::{Directory, OpenFile, Sink};
+use crate::files::{Directory, OpenFile, Sink, Tree};
 use crate::grants::{Access, Plan};
 use crate::host::bytes::Writer;
 use crate::state::State;
@@ -33,6 +33,14 @@ impl HostPlan for State {
             GuestAccess::Create => Access::Create,
         };
         self.plan(&plan, label, path, access)
+    }
+
+    fn posix(&mut self, plan: Resource<Plan>, label: String) -> Result<()> {
+        self.enter();
+        match self.table.get_mut(&plan)?.add_posix(&label) {
+            Ok(()) => Ok(()),
+            Err(message) => bail!("the plugin {message}"),
+        }
     }
 
     fn new_directory(&mut self, plan: Resource<Plan>, label: String, path: String) -> Result<()> {
@@ -96,6 +104,14 @@ impl HostSession for State {
         self.enter();
         match self.operation()?.directory(&label) {
             Ok(directory) => Ok(Ok(self.push(directory)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn tree(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Result<Resource<Tree>, GuestError>> {
+        self.enter();
+        match self.operation()?.tree(&label) {
+            Ok(tree) => Ok(Ok(self.push(tree)?)),
             Err(error) => Ok(Err(error)),
         }
     }

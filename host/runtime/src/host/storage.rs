@@ -6,10 +6,10 @@ use wasmtime::component::Resource;
 
 use super::bytes::{Reader, Writer};
 use crate::bindings::transport::longshore::transport::storage::{
-    Host, HostDirectory, HostFile, HostLock, HostStaged, Node, Stat,
+    Host, HostDirectory, HostFile, HostLock, HostStaged, LockKind as GuestLockKind, Node, Stat,
 };
 use crate::bindings::transport::longshore::transport::types::Error as GuestError;
-use crate::files::{Directory, Entry, GuestResult, Lock, OpenFile, Staged, guest_error};
+use crate::files::{Directory, Entry, GuestResult, Lock, LockKind, OpenFile, Staged, guest_error};
 use crate::limits;
 use crate::state::State;
 
@@ -18,7 +18,7 @@ type Answer<T> = Result<Result<T, GuestError>>;
 
 impl State {
     /// Gives a new handle to the guest.
-    fn hand_out<T: Send + 'static>(&mut self, value: GuestResult<T>) -> Answer<Resource<T>> {
+    pub(super) fn hand_out<T: Send + 'static>(&mut self, value: GuestResult<T>) -> Answer<Resource<T>> {
         match value {
             Ok(value) => Ok(Ok(self.push(value)?)),
             Err(error) => Ok(Err(error)),
@@ -115,6 +115,18 @@ impl HostStaged for State {
 }
 
 impl HostLock for State {
+    fn read(&mut self, lock: Resource<Lock>, max: u32) -> Answer<Vec<u8>> {
+        self.enter();
+        let read = self.table.get(&lock)?.read(max as usize);
+        Ok(self.moved(read, Vec::len))
+    }
+
+    fn write(&mut self, lock: Resource<Lock>, data: Vec<u8>) -> Answer<()> {
+        self.enter();
+        let written = self.table.get(&lock)?.write(&data);
+        Ok(self.moved(written, |()| data.len()))
+    }
+
     fn drop(&mut self, lock: Resource<Lock>) -> Result<()> {
         self.enter();
         self.table.delete(lock)?;
@@ -173,10 +185,25 @@ impl HostDirectory for State {
         Ok(self.directory(&directory)?.remove(&path))
     }
 
-    fn lock(&mut self, directory: Resource<Directory>, path: Vec<u8>, exclusive: bool) -> Answer<Resource<Lock>> {
+    fn remove_all(&mut self, directory: Resource<Directory>, path: Vec<u8>) -> Answer<()> {
+        Ok(self.directory(&directory)?.remove_all(&path))
+    }
+
+    fn lock(
+        &mut self,
+        directory: Resource<Directory>,
+        path: Vec<u8>,
+        kind: GuestLockKind,
+        exclusive: bool,
+    ) -> Answer<Resource<Lock>> {
         let control = Arc::clone(self.control());
         let directory = self.directory(&directory)?.clone();
-        let lock = directory.lock(&path, exclusive, &mut self.locks, &|| control.is_cancelled());
+        let kind = match kind {
+            GuestLockKind::Flock => LockKind::Flock,
+            GuestLockKind::Ofd => LockKind::Ofd,
+            GuestLockKind::Posix => LockKind::Posix,
+        };
+        let lock = directory.lock(&path, kind, exclusive, &mut self.locks, &|| control.is_cancelled());
         self.hand_out(lock)
     }
 

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use tempfile::TempDir;
 
 use crate::ledger::Ledger;
-use crate::{Error, File, Node, Staged, Stat, io_error};
+use crate::{Error, File, LockKind, Node, Staged, Stat, io_error};
 
 /// Names that begin so are the host's.
 pub(crate) const PREFIX: &str = ".longshore-";
@@ -215,8 +215,11 @@ impl Directory {
         Ok(())
     }
 
-    /// Waits for a flock(2) lock on a file or directory.
-    pub fn lock(&self, path: &[u8], exclusive: bool) -> Result<Lock, Error> {
+    /// Waits for a flock(2) lock on a file or directory: neither `dir` nor `oci` asks for another kind.
+    pub fn lock(&self, path: &[u8], kind: LockKind, exclusive: bool) -> Result<Lock, Error> {
+        if kind != LockKind::Flock {
+            return Err(Error::unsupported("only flock(2) is there"));
+        }
         let path = self.at(path);
         let lock = || {
             let file = fs::File::open(&path)?;

@@ -24,7 +24,9 @@ mod transport;
 pub use directory::{Directory, Lock};
 pub use file::{File, FileRange, RangeSink, Reader, Writer};
 pub use handles::ReaderIo;
-pub use longshore_guest::{Access, BlobInfo, Context, Error, Identity, Manifest, Node, Purpose, Stat, Traits, code};
+pub use longshore_guest::{
+    Access, BlobInfo, Context, Error, Identity, LockKind, Manifest, Node, Purpose, Stat, Traits, code,
+};
 pub use session::{Needs, Plan, Session};
 pub use staged::Staged;
 pub use transport::{Blob, BlobWriter, Body, Destination, Manage, Source, Target, Transport};

@@ -415,6 +415,7 @@ fn plugins_are_listed_and_described() {
     let scratch = Scratch::new().unwrap();
     let list = scratch.longshore().args(["plugin", "list"]).run().success();
     for name in [
+        "containers-storage",
         "dir",
         "docker-archive",
         "oci",

@@ -145,11 +145,25 @@ fn sources_that_leave_their_place() {
 }
 
 #[test]
+fn owners_modes_and_nodes_are_not_for_strangers() {
+    source_fails("posix", true, "nothing of POSIX was granted as");
+    source_fails(
+        "plan-posix",
+        true,
+        "only plugins of the program itself are granted that",
+    );
+    source_fails("plan-posix", false, "which is no directory of the plan");
+    destination_fails("plan-posix", "only plugins of the program itself are granted that");
+}
+
+#[test]
 fn sources_that_change_what_they_read() {
     for mode in [
         "write-read-only",
         "stage-read-only",
         "remove-read-only",
+        "remove-all-read-only",
+        "lock-read-only",
         "make-read-only",
         "open-read-only",
         "file-read-only",
@@ -177,6 +191,11 @@ fn sources_that_lie() {
     source_fails("produced-fails", false, EMPTY);
     source_fails("produced-panics", false, EMPTY);
     source_fails("produced-endless", false, EMPTY);
+    source_fails("copied-short", true, "the stream ended after 2 bytes of 1099511627776");
+    source_fails("copied-checksum", true, "checksum-of-the-future");
+    source_fails("layers-one", false, "the manifest has 0, there are 1");
+    source_fails("layers-no-digest", false, "misbehave");
+    source_fails("open-locked", true, "place/blob: locked");
 }
 
 #[test]

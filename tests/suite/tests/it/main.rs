@@ -7,6 +7,7 @@
 mod commands;
 mod compression;
 mod concurrency;
+mod containers_storage;
 mod copy_lists;
 mod copy_local;
 mod copy_registry;

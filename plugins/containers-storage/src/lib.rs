@@ -1,0 +1,74 @@
+//! The `containers-storage:` transport: images in the storage of podman, buildah and CRI-O (CS-*), read and removed.
+//!
+//! A store keeps no layer as it was pulled but the files of each, and beside them a `tar-split` record of the archive
+//! that they came from. Such an archive is put together again while it is read: the record is parsed here, the contents
+//! of files are moved by the host.
+//!
+//! Whoever reads a list of the store holds the lock of that list meanwhile; whoever reads a layer holds that of the
+//! layers, so that nobody removes it. Deleting holds the locks of layers and images from beginning to end.
+
+mod big_data;
+mod chain;
+mod content;
+mod delete;
+mod lookup;
+mod manage;
+mod records;
+mod reference;
+mod scope;
+mod source;
+mod store;
+
+use longshore_guest::{Access, Error, Identity, Plan, Purpose, Session, Transport};
+
+use reference::{ImageText, StorageReference};
+use store::{Places, RUN, Stores};
+
+/// `containers-storage:[STORE]NAME`, where both STORE and NAME have several forms.
+struct ContainersStorage;
+
+impl Transport for ContainersStorage {
+    const NAMES: &'static [&'static str] = &["containers-storage"];
+
+    fn parse(text: &str, purpose: Purpose, plan: &Plan) -> Result<(), Error> {
+        let reference = StorageReference::parse(text)?;
+        // A whole store is listed.
+        if !(purpose == Purpose::Enumerate && reference.image.is_empty()) {
+            ImageText::parse(&reference.image)?;
+        }
+        let places = Places::new(&reference.store, |key| plan.setting(key))?;
+        let access = if purpose == Purpose::Delete {
+            plan.directory(RUN, &places.run_root, Access::Read);
+            Access::Write
+        } else {
+            Access::Read
+        };
+        for (index, root) in places.roots.iter().enumerate() {
+            let access = if index == 0 { access } else { Access::Read };
+            plan.directory(&store::label(index), root, access);
+        }
+        Ok(())
+    }
+
+    /// CS-06: an image that is there is known by its ID too.
+    fn identify(session: &Session) -> Result<Identity, Error> {
+        let reference = StorageReference::parse(&session.reference())?;
+        let stores = Stores::open(session, &reference.store)?;
+        if reference.image.is_empty() {
+            return Ok(stores.identity(None, None));
+        }
+        let image = ImageText::parse(&reference.image)?;
+        match stores.find(&image) {
+            Ok(found) => Ok(stores.identity(found.name.as_ref(), Some(&found.image.id))),
+            Err(_) => Ok(stores.identity(image.name.as_ref(), image.id.as_deref())),
+        }
+    }
+
+    fn check_scope(scope: &str) -> Result<(), Error> {
+        scope::check(scope)
+    }
+}
+
+longshore_guest::export_transport!(ContainersStorage);
+longshore_guest::export_source!(source::StorageSource);
+longshore_guest::export_manage!(manage::StorageManage);
