@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 5] = [
+const PLUGINS: [(&str, &str); 6] = [
     ("dir", "DIR"),
     ("docker-archive", "DOCKER_ARCHIVE"),
+    ("docker-daemon", "DOCKER_DAEMON"),
     ("oci", "OCI"),
     ("policy-basic", "POLICY_BASIC"),
     ("policy-signed-by", "POLICY_SIGNED_BY"),

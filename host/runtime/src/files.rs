@@ -17,7 +17,7 @@ mod staged;
 mod staging;
 
 pub(crate) use directory::Entry;
-pub(crate) use input::Input;
+pub(crate) use input::{Input, spool};
 pub(crate) use lock::HeldLocks;
 pub(crate) use new_file::{NewFile, Sink, StreamSink};
 pub(crate) use open_file::RangeSink;

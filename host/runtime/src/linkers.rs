@@ -17,6 +17,7 @@ pub(crate) fn transport(engine: &Engine) -> Result<Linker<State>> {
     contract::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     contract::bytes::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     contract::storage::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+    contract::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     contract::session::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     Ok(linker)
 }

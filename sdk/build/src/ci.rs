@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 7] = [
+const PEERS: [Package; 9] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -22,6 +22,14 @@ const PEERS: [Package; 7] = [
     Package {
         name: "umoci",
         brings: "umoci",
+    },
+    Package {
+        name: "docker.io",
+        brings: "dockerd",
+    },
+    Package {
+        name: "podman",
+        brings: "podman",
     },
     Package {
         name: "gnupg",

@@ -24,6 +24,7 @@ macro_rules! export {
                     "longshore:transport/types@0.1.0": super::transport::longshore::transport::types,
                     "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
                     "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
+                    "longshore:transport/http@0.1.0": super::transport::longshore::transport::http,
                     "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
                 },
                 pub_export_macro: true,
