@@ -164,12 +164,18 @@ fn headers(map: &HeaderMap) -> GuestResult<Vec<(String, String)>> {
     Ok(visible.collect())
 }
 
-/// A connection or request that failed. The innermost cause says it best; the layers around it name each other.
-pub(super) fn failed(name: &str, error: &reqwest::Error) -> GuestError {
+/// The innermost cause: it says best what is wrong, the layers around it name each other.
+pub(super) fn cause(error: &reqwest::Error) -> &dyn std::error::Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
+    cause
+}
+
+/// A connection or request that failed.
+pub(super) fn failed(name: &str, error: &reqwest::Error) -> GuestError {
+    let cause = cause(error);
     let is_connect = error.is_connect();
     GuestError {
         retryable: is_connect,

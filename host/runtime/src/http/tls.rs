@@ -7,6 +7,7 @@ use std::path::Path;
 use rustls::crypto::{CryptoProvider, ring};
 
 use super::ClientFiles;
+use super::answer::cause;
 use crate::files::{GuestResult, guest_error, io_error};
 use crate::limits;
 
@@ -23,16 +24,16 @@ pub(super) fn configure(
     builder = builder.tls_danger_accept_invalid_certs(insecure);
     if let Some(path) = files.ca.as_deref().filter(|_| !insecure) {
         let roots = reqwest::Certificate::from_pem_bundle(&read(path)?);
-        let roots = roots.map_err(|error| unusable(path, &error))?;
+        let roots = roots.map_err(|error| unusable(path, cause(&error)))?;
         if roots.is_empty() {
-            return Err(unusable(path, &"there is no PEM certificate in it"));
+            return Err(unusable(path, "there is no PEM certificate in it"));
         }
         builder = builder.tls_certs_merge(roots);
     }
     if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
         let both = [read(key)?, b"\n".to_vec(), read(certificate)?].concat();
         let identity = reqwest::Identity::from_pem(&both);
-        builder = builder.identity(identity.map_err(|error| unusable(key, &error))?);
+        builder = builder.identity(identity.map_err(|error| unusable(key, cause(&error)))?);
     }
     Ok(builder)
 }
@@ -56,6 +57,6 @@ fn read(path: &Path) -> GuestResult<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> crate::files::GuestError {
+fn unusable(path: &Path, reason: impl std::fmt::Display) -> crate::files::GuestError {
     guest_error("invalid-data", format!("{}: {reason}", path.display()))
 }

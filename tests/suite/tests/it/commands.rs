@@ -414,7 +414,14 @@ fn layers_that_lie_leave_nothing() {
 fn plugins_are_listed_and_described() {
     let scratch = Scratch::new().unwrap();
     let list = scratch.longshore().args(["plugin", "list"]).run().success();
-    for name in ["dir", "docker-archive", "oci", "policy-basic", "policy-signed-by"] {
+    for name in [
+        "dir",
+        "docker-archive",
+        "docker-daemon",
+        "oci",
+        "policy-basic",
+        "policy-signed-by",
+    ] {
         assert!(
             list.stdout().lines().any(|line| line.starts_with(name)),
             "{name}\n{}",
