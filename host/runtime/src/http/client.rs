@@ -41,8 +41,17 @@ pub(crate) enum Content {
 /// A request whose body is being written. Dropped, the connection is broken off.
 #[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Upload {
-    sink: UploadSink,
+    sink: Closing,
     exchange: Exchange,
+}
+
+/// Handles that a guest keeps are of no use beyond this.
+struct Closing(UploadSink);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// A request that is under way.
@@ -114,7 +123,10 @@ impl Client {
         let request = self.check(request)?;
         let (sink, body, free) = channel(control, &self.0.network);
         let exchange = self.start(request, Some(Outgoing::Streamed(body, free)), control);
-        Ok(Upload { sink, exchange })
+        Ok(Upload {
+            sink: Closing(sink),
+            exchange,
+        })
     }
 
     fn check(&self, request: &GuestRequest) -> GuestResult<Request> {
@@ -153,12 +165,12 @@ impl Client {
 
 impl Upload {
     pub(crate) fn sink(&self) -> UploadSink {
-        self.sink.clone()
+        self.sink.0.clone()
     }
 
     /// Ends the body and waits for the head of the answer.
     pub(crate) fn finish(self) -> GuestResult<Answer> {
-        self.sink.end();
+        self.sink.0.end();
         self.exchange.wait()
     }
 }

@@ -106,9 +106,14 @@ impl UploadBody {
 }
 
 impl UploadSink {
+    /// Has all handles take nothing more.
+    pub(super) fn close(&self) {
+        self.0.ended.store(true, Ordering::Release);
+    }
+
     /// Ends the body: it is complete.
     pub(super) fn end(&self) {
-        self.0.ended.store(true, Ordering::Release);
+        self.close();
         // A connection that is gone has an answer of its own.
         let _ = self.0.pieces.send(None);
     }
@@ -120,7 +125,7 @@ impl UploadSink {
 }
 
 impl ChunkSink for UploadSink {
-    fn write_chunk(&mut self, chunk: Bytes) -> io::Result<()> {
+    fn write_chunk(&mut self, mut chunk: Bytes) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
@@ -132,7 +137,11 @@ impl ChunkSink for UploadSink {
                 return Err(self.refused());
             }
             match self.0.room.recv_timeout(CANCEL_POLL) {
-                Ok(()) => break,
+                Ok(()) => match self.0.pieces.send(Some(chunk)) {
+                    Ok(()) => return Ok(()),
+                    // Why nobody takes it is told by the next turns.
+                    Err(refused) => chunk = refused.0.unwrap_or_default(),
+                },
                 Err(RecvTimeoutError::Disconnected) => return Err(self.refused()),
                 Err(RecvTimeoutError::Timeout) if self.0.control.is_cancelled() => {
                     return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
@@ -140,7 +149,6 @@ impl ChunkSink for UploadSink {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        self.0.pieces.send(Some(chunk)).map_err(|_| self.refused())
     }
 
     fn finish(&mut self) -> io::Result<()> {
