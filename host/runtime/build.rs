@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 9] = [
+const PLUGINS: [(&str, &str); 10] = [
     ("containers-storage", "CONTAINERS_STORAGE"),
     ("dir", "DIR"),
     ("docker-archive", "DOCKER_ARCHIVE"),
+    ("docker-daemon", "DOCKER_DAEMON"),
     ("oci", "OCI"),
     ("oci-archive", "OCI_ARCHIVE"),
     ("policy-basic", "POLICY_BASIC"),

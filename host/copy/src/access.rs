@@ -52,6 +52,8 @@ pub struct Access {
     pub tls_verify: Option<bool>,
     /// F-10: blob pool of `oci:` layouts.
     pub shared_blob_dir: Option<PathBuf>,
+    /// F-11: the address of a Docker daemon; none: its usual one.
+    pub daemon_host: Option<String>,
     /// More names for the image that is written to a `docker-archive:`; all have tags (CP-01).
     pub additional_tags: Vec<Reference>,
     /// The `User-Agent` that registries see; none: `longshore/VERSION`.

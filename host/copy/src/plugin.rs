@@ -95,6 +95,15 @@ impl Transport for PluginTransport {
         if let Some(path) = &access.shared_blob_dir {
             settings = settings.with(Settings::SHARED_BLOB_DIR, path.to_string_lossy());
         }
+        if let Some(address) = &access.daemon_host {
+            settings = settings.with(Settings::DAEMON_HOST, address);
+        }
+        if let Some(path) = &access.cert_dir {
+            settings = settings.with(Settings::CERT_DIR, path.to_string_lossy());
+        }
+        if access.tls_verify == Some(false) {
+            settings = settings.without_tls_verification();
+        }
         if !access.additional_tags.is_empty() {
             let tags: Vec<String> = access.additional_tags.iter().map(Reference::to_string).collect();
             settings = settings.with(Settings::ADDITIONAL_TAGS, tags.join(" "));
@@ -198,7 +207,7 @@ impl Location for PluginLocation {
 fn signatures_refused(transport: &str) -> Option<String> {
     let words = match transport {
         "oci" | "oci-archive" => "Pushing signatures for OCI images is not supported",
-        "docker-archive" => "Storing signatures for docker tar files is not supported",
+        "docker-archive" | "docker-daemon" => "Storing signatures for docker tar files is not supported",
         _ => return None,
     };
     Some(words.to_owned())

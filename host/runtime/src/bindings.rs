@@ -20,6 +20,8 @@ pub(crate) mod transport {
             "longshore:transport/storage.lock": crate::files::Lock,
             "longshore:transport/storage.directory": crate::files::Directory,
             "longshore:transport/posix.tree": crate::files::Tree,
+            "longshore:transport/http.client": crate::http::Client,
+            "longshore:transport/http.upload": crate::http::Upload,
             "longshore:transport/session.plan": crate::grants::Plan,
             "longshore:transport/session.session": crate::host::session::SessionHandle,
         },

@@ -43,6 +43,12 @@ pub(crate) static ALL: &[Builtin] = &[
         code: DOCKER_ARCHIVE,
     },
     Builtin {
+        name: "docker-daemon",
+        transports: &["docker-daemon"],
+        requirement_types: &[],
+        code: DOCKER_DAEMON,
+    },
+    Builtin {
         name: "oci",
         transports: &["oci"],
         requirement_types: &[],

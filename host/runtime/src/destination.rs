@@ -331,6 +331,7 @@ impl Taken {
             GuestTarget::Streamed(writer) => match live.store.data_mut().table.delete(writer) {
                 Ok(Writer::File(sink)) => Self::Here(Box::new(sink)),
                 Ok(Writer::Stream(sink)) => Self::Here(Box::new(sink)),
+                Ok(Writer::Upload(sink)) => Self::Here(Box::new(sink)),
                 Ok(Writer::Channel(_)) => {
                     return Err(live.broke_contract(operation, "it handed over a borrowed stream"));
                 }

@@ -19,7 +19,7 @@ mod staging;
 mod tree;
 
 pub(crate) use directory::Entry;
-pub(crate) use input::Input;
+pub(crate) use input::{Input, spool};
 pub(crate) use lock::{HeldLocks, LockKind};
 pub(crate) use new_file::{NewFile, Sink, StreamSink};
 pub(crate) use open_file::RangeSink;

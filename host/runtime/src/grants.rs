@@ -5,12 +5,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::http::HttpWish;
 use crate::limits;
 use crate::transport::Purpose;
 
 /// Settings of one side of a copy that plugins may ask for by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings(BTreeMap<String, String>);
+pub struct Settings {
+    values: BTreeMap<String, String>,
+    insecure: bool,
+}
 
 impl Settings {
     /// Directory of blobs shared by several layouts (F-10).
@@ -40,15 +44,32 @@ impl Settings {
     /// Folders of further images that are only read, one a line.
     pub const STORAGE_IMAGE_STORES: &'static str = "storage-image-stores";
 
+    /// URL of a daemon (F-11).
+    pub const DAEMON_HOST: &'static str = "daemon-host";
+
+    /// Folder of certificates for connections (F-08).
+    pub const CERT_DIR: &'static str = "cert-dir";
+
     /// Adds or replaces a setting.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.0.insert(key.to_owned(), value.into());
+        self.values.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Has certificates of servers not verified (F-09). No plugin can ask for that.
+    #[must_use]
+    pub fn without_tls_verification(mut self) -> Self {
+        self.insecure = true;
         self
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.values.get(key).map(String::as_str)
+    }
+
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.insecure
     }
 }
 
@@ -129,6 +150,13 @@ impl fmt::Display for Grant {
 pub struct Plan {
     pub(crate) settings: Arc<Settings>,
     grants: Vec<Grant>,
+    http: Vec<HttpWish>,
+}
+
+/// What a plan holds in the end.
+pub(crate) struct Wishes {
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) http: Vec<HttpWish>,
 }
 
 impl Plan {
@@ -136,17 +164,13 @@ impl Plan {
         Self {
             settings,
             grants: Vec::new(),
+            http: Vec::new(),
         }
     }
 
     /// An error is a trap.
     pub(crate) fn add(&mut self, label: String, path: String, access: Access) -> Result<(), String> {
-        if self.grants.len() == limits::GRANTS {
-            return Err(format!("asked for more than {} things", limits::GRANTS));
-        }
-        if self.grants.iter().any(|grant| grant.label == label) {
-            return Err(format!("asked twice for {label:?}"));
-        }
+        self.check_label(&label)?;
         self.grants.push(Grant {
             label,
             path: PathBuf::from(path),
@@ -172,8 +196,30 @@ impl Plan {
         }
     }
 
-    pub(crate) fn into_grants(self) -> Vec<Grant> {
-        self.grants
+    /// An error is a trap.
+    pub(crate) fn add_http(&mut self, wish: HttpWish) -> Result<(), String> {
+        self.check_label(&wish.label)?;
+        self.http.push(wish);
+        Ok(())
+    }
+
+    fn check_label(&self, label: &str) -> Result<(), String> {
+        let mut labels = self.grants.iter().map(|grant| &grant.label);
+        let mut http_labels = self.http.iter().map(|wish| &wish.label);
+        if labels.len() + http_labels.len() == limits::GRANTS {
+            return Err(format!("asked for more than {} things", limits::GRANTS));
+        }
+        if labels.any(|taken| taken == label) || http_labels.any(|taken| taken == label) {
+            return Err(format!("asked twice for {label:?}"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_wishes(self) -> Wishes {
+        Wishes {
+            grants: self.grants,
+            http: self.http,
+        }
     }
 }
 
@@ -245,7 +291,7 @@ mod tests {
         for (label, good) in [("dir", true), ("new", false), ("file", false), ("none", false)] {
             assert_eq!(plan.add_posix(label).is_ok(), good, "{label}");
         }
-        let shown: Vec<_> = plan.into_grants().iter().map(ToString::to_string).collect();
+        let shown: Vec<_> = plan.into_wishes().grants.iter().map(ToString::to_string).collect();
         assert_eq!(shown[0], "directory /d (read and write, with all that POSIX has)");
         assert_eq!(shown[1], "directory /n (replaced as a whole)");
     }

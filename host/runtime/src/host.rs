@@ -2,6 +2,7 @@
 
 pub(crate) mod bytes;
 mod checksums;
+mod http;
 pub(crate) mod image;
 mod posix;
 pub(crate) mod session;

@@ -90,6 +90,34 @@ pub const GRANTS: usize = 128;
 /// Files that one policy requirement may name, and transports that one plugin may serve.
 pub const NAMED: usize = 16;
 
+/// Target of a request. Servers take no longer ones.
+pub const HTTP_TARGET: usize = 8 << 10;
+
+/// Header fields of a request, and the bytes of their names and values. The host keeps them in memory.
+pub const HTTP_REQUEST_HEADERS: usize = 64;
+
+/// See [`HTTP_REQUEST_HEADERS`].
+pub const HTTP_REQUEST_HEADER_BYTES: usize = 16 << 10;
+
+/// Bytes of names and values of an answer's header fields. A server would have the guest keep them.
+pub const HTTP_ANSWER_HEADER_BYTES: usize = 64 << 10;
+
+/// Bytes of an answer that go into a message.
+pub const HTTP_QUOTED: usize = 1 << 10;
+
+/// Time to resolve, connect and shake hands. Who is silent then is not there.
+pub const HTTP_CONNECT: Duration = Duration::from_secs(30);
+
+/// Time without a byte in either direction. Daemons say nothing while they unpack or pack an image; a dead one would
+/// hang the copy.
+pub const HTTP_STALL: Duration = Duration::from_secs(600);
+
+/// How long the reason is waited for that a server gives for an early answer.
+pub const HTTP_PEEK: Duration = Duration::from_secs(5);
+
+/// A file of certificates or a key. The system's own bundle has a few hundred KiB.
+pub const PEM_FILE: u64 = 4 << 20;
+
 /// Images that one reference may list.
 pub const IMAGES: usize = 100_000;
 

@@ -18,6 +18,7 @@ pub(crate) fn transport(engine: &Engine) -> Result<Linker<State>> {
     contract::bytes::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     contract::storage::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     contract::posix::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+    contract::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     contract::session::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
     Ok(linker)
 }

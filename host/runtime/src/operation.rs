@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use longshore_blob::Durability;
+use longshore_blob::{ChunkReader, ChunkSource, Durability};
 
-use crate::Error;
-use crate::files::{Directory, GuestResult, Input, NewFile, OpenFile, Replacement, Root, Sink, Tree, guest_error};
+use crate::files::{
+    Directory, GuestResult, Input, NewFile, OpenFile, Replacement, Root, Sink, Tree, guest_error, spool,
+};
 use crate::grants::{Access, Grant, Settings};
+use crate::http::{Client, HttpGrant};
+use crate::{Error, limits};
 
 /// The grants of one operation, opened as the guest asks for them.
 pub(crate) struct Operation {
@@ -18,6 +21,8 @@ pub(crate) struct Operation {
     /// Folder for files as large as an image.
     temporary: PathBuf,
     granted: BTreeMap<String, Granted>,
+    /// Clients are made when they are asked for.
+    http: BTreeMap<String, (HttpGrant, Option<Client>)>,
     /// Directories that were made, outermost first; removed again if the
     /// operation fails and nothing is in them.
     made: Vec<PathBuf>,
@@ -45,6 +50,7 @@ impl Operation {
         reference: String,
         settings: Arc<Settings>,
         grants: Vec<Grant>,
+        http: Vec<HttpGrant>,
         durability: Durability,
         temporary: PathBuf,
     ) -> Self {
@@ -71,6 +77,10 @@ impl Operation {
             durability,
             temporary,
             granted: granted.collect(),
+            http: http
+                .into_iter()
+                .map(|grant| (grant.label.clone(), (grant, None)))
+                .collect(),
             made: Vec::new(),
         }
     }
@@ -159,6 +169,29 @@ impl Operation {
                 .insert(NewFile::create(&grant.path, *replace, self.durability, cancelled)?)
                 .sink(),
         }
+    }
+
+    /// HTTP to what was granted.
+    pub(crate) fn http(&mut self, label: &str) -> GuestResult<Client> {
+        let Some((grant, client)) = self.http.get_mut(label) else {
+            return Err(not_granted(label));
+        };
+        match client {
+            Some(client) => Ok(client.clone()),
+            None => {
+                let made = Client::new(grant, self.settings.is_insecure(), limits::HTTP_STALL)?;
+                Ok(client.insert(made).clone())
+            }
+        }
+    }
+
+    /// A stream as a temporary file. `cancelled` ends the wait for it.
+    pub(crate) fn spool(&self, source: Box<dyn ChunkSource>, cancelled: &dyn Fn() -> bool) -> GuestResult<OpenFile> {
+        let mut reader = ChunkReader::new(source);
+        let file = spool(&mut reader, &self.temporary, cancelled, |error| {
+            guest_error(crate::error::io_kind(&error).as_code(), error.to_string())
+        })?;
+        Ok(OpenFile::spooled(file, self.temporary.clone()))
     }
 
     /// The real path of what was granted. A directory that must exist is opened for it: the path is that of what will
@@ -334,7 +367,15 @@ mod tests {
         };
         let operation = || {
             let grants = vec![grant()];
-            Operation::new(String::new(), Arc::default(), grants, Durability::Sync, PathBuf::new())
+            let (reference, http) = (String::new(), Vec::new());
+            Operation::new(
+                reference,
+                Arc::default(),
+                grants,
+                http,
+                Durability::Sync,
+                PathBuf::new(),
+            )
         };
 
         let mut failed = operation();

@@ -8,6 +8,7 @@ use crate::bindings::transport::exports::longshore::transport::reference::Purpos
 use crate::destination::PluginDestination;
 use crate::grants::{Plan, is_named_by_user};
 use crate::host::session::SessionHandle;
+use crate::http::{HttpGrant, HttpWish};
 use crate::instance::Instance;
 use crate::operation::Operation;
 use crate::source::PluginSource;
@@ -46,6 +47,7 @@ pub struct Planned {
     reference: String,
     settings: Arc<Settings>,
     grants: Vec<Grant>,
+    http: Vec<HttpGrant>,
     durability: Durability,
     temporary: PathBuf,
 }
@@ -105,7 +107,7 @@ impl Plugin {
         let plugin = Arc::clone(self);
         let text = reference.to_owned();
         let plan = Plan::new(Arc::clone(&settings));
-        let grants = instance
+        let wishes = instance
             .call(OPERATION, move |live| {
                 Box::pin(async move {
                     let result = live
@@ -123,16 +125,23 @@ impl Plugin {
                         })
                         .await?;
                     match result {
-                        Ok(Ok(plan)) => Ok(plan.into_grants()),
+                        Ok(Ok(plan)) => Ok(plan.into_wishes()),
                         Ok(Err(_)) => Err(live.broke_contract(OPERATION, "its plan is gone")),
                         Err(error) => Err(live.refused(OPERATION, error)),
                     }
                 })
             })
             .await?;
+        let grants = wishes.grants;
         for grant in &grants {
             self.check_grant(grant, purpose, reference, &settings)?;
             tracing::debug!("plugin {} is granted {grant}", instance.plugin());
+        }
+        let mut http = Vec::new();
+        for wish in wishes.http {
+            let grant = self.http_grant(wish, purpose, reference, &settings)?;
+            tracing::debug!("plugin {} is granted {grant}", instance.plugin());
+            http.push(grant);
         }
         let durability = self.shared().durability;
         let temporary = self.shared().temporary.clone();
@@ -143,9 +152,34 @@ impl Plugin {
             reference: reference.to_owned(),
             settings,
             grants,
+            http,
             durability,
             temporary,
         })
+    }
+
+    fn http_grant(
+        &self,
+        wish: HttpWish,
+        purpose: Purpose,
+        reference: &str,
+        settings: &Settings,
+    ) -> Result<HttpGrant, Error> {
+        let read_only = matches!(purpose, Purpose::Source | Purpose::Enumerate);
+        let grant = HttpGrant::of(wish, read_only).map_err(|message| Error::Plugin {
+            kind: ErrorKind::InvalidReference,
+            plugin: self.label().to_string(),
+            operation: "reference.parse",
+            message,
+            retryable: false,
+        })?;
+        match grant.not_named_by_user(reference, settings) {
+            Some(stranger) if !self.is_trusted() => Err(Error::NotGranted {
+                plugin: self.label().to_string(),
+                path: stranger,
+            }),
+            _ => Ok(grant),
+        }
     }
 
     fn check_grant(&self, grant: &Grant, purpose: Purpose, reference: &str, settings: &Settings) -> Result<(), Error> {
@@ -222,6 +256,11 @@ impl Planned {
         &self.grants
     }
 
+    /// Where the plugin may send requests.
+    pub fn http(&self) -> &[HttpGrant] {
+        &self.http
+    }
+
     /// Puts the grants in place. Nothing is opened or made before the plugin asks
     /// for it.
     ///
@@ -233,6 +272,7 @@ impl Planned {
             self.reference,
             self.settings,
             self.grants,
+            self.http,
             self.durability,
             self.temporary,
         );

@@ -4,15 +4,14 @@
 //! Layers are named by their uncompressed digests, and the file keeps no manifest: a source makes one, a destination
 //! takes Docker's type only and forgets it.
 
-mod archive;
 mod destination;
-mod legacy;
 mod manage;
 mod reference;
 mod source;
 
+use longshore_docker_archive::Selector;
 use longshore_guest::{Error, Identity, Plan, Purpose, Session, Transport};
-use reference::{ArchiveReference, Selector};
+use reference::ArchiveReference;
 
 /// Label of the file.
 const ARCHIVE: &str = "archive";

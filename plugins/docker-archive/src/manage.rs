@@ -1,6 +1,7 @@
+use longshore_docker_archive::Archive;
 use longshore_guest::{Error, Manage, Session};
 
-use crate::archive::Archive;
+use crate::ARCHIVE;
 
 /// Listing. Images are not removed from archives.
 pub(crate) struct ArchiveManage;
@@ -14,7 +15,7 @@ impl Manage for ArchiveManage {
 
     /// LT-03: tags as they stand there, and positions of what has none.
     fn images(session: Session) -> Result<Vec<String>, Error> {
-        let archive = Archive::open(&session)?;
+        let archive = Archive::open(session.file(ARCHIVE)?)?;
         let mut names = Vec::new();
         for (index, item) in archive.items.into_iter().enumerate() {
             if item.repo_tags.is_empty() {

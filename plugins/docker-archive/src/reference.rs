@@ -1,5 +1,6 @@
 use std::fmt;
 
+use longshore_docker_archive::Selector;
 use longshore_guest::Error;
 use longshore_types::Reference;
 
@@ -9,17 +10,6 @@ pub(crate) struct ArchiveReference {
     /// Without a colon.
     pub(crate) path: String,
     pub(crate) selector: Selector,
-}
-
-/// How an image is picked from `manifest.json`.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Selector {
-    /// The only one.
-    Only,
-    /// The one that has this name, which has a tag.
-    Named(Reference),
-    /// The one at this position, counted from 0.
-    Index(usize),
 }
 
 impl ArchiveReference {

@@ -1,4 +1,4 @@
-use longshore_guest::{Error, FileRange, Session, Sink, Target};
+use longshore_guest::{Error, FileRange, Response, Session, Sink, Target, Upload};
 use tar::{Builder, EntryType, Header};
 
 /// Size of a header, and what members are padded to.
@@ -13,19 +13,26 @@ const NAME: usize = 100;
 /// Most that one `write` or `write-at` call takes.
 const MAX_WRITE: usize = 1 << 20;
 
-/// A tar archive on its way into a new file. Members have no owner and no time (DA-07).
+/// A tar archive on its way into a new file, or into the body of a request. Members have no owner and no time (DA-07).
 ///
 /// In a file, the size of a member may become known after its bytes were written, and several members of known size may
 /// be on their way at once; in a stream each member has its size before its bytes, and ends before the next one begins.
 #[derive(Debug)]
 pub struct Writer {
-    session: Session,
-    label: &'static str,
+    place: Place,
     sink: Sink,
     /// Where the next header goes.
     at: u64,
     /// Of regular members.
     mode: u32,
+}
+
+/// What further handles come from.
+#[derive(Debug)]
+enum Place {
+    NewFile(Session, &'static str),
+    /// None once the request is complete.
+    Request(Option<Upload>),
 }
 
 impl Writer {
@@ -37,8 +44,21 @@ impl Writer {
     pub fn open(session: Session, label: &'static str) -> Result<Self, Error> {
         let sink = session.new_file(label)?;
         Ok(Self {
-            session,
-            label,
+            place: Place::NewFile(session, label),
+            sink,
+            at: 0,
+        })
+    }
+
+    /// Begins an archive that is the body of a request.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Upload::body`] does.
+    pub fn into_request(upload: Upload) -> Result<Self, Error> {
+        let sink = Sink::Streamed(upload.body()?);
+        Ok(Self {
+            place: Place::Request(Some(upload)),
             sink,
             at: 0,
             mode: FILE_MODE,
@@ -111,9 +131,13 @@ impl Writer {
 
     /// A further handle of the one stream.
     fn stream(&self) -> Result<Target, Error> {
-        match self.session.new_file(self.label)? {
-            Sink::Streamed(writer) => Ok(Target::Streamed(writer)),
-            Sink::Seekable(_) => Err(Error::invalid_data("the new file is no stream any more")),
+        match &self.place {
+            Place::Request(Some(upload)) => Ok(Target::Streamed(upload.body()?)),
+            Place::Request(None) => Err(Error::invalid_data("the request is complete")),
+            Place::NewFile(session, label) => match session.new_file(label)? {
+                Sink::Streamed(writer) => Ok(Target::Streamed(writer)),
+                Sink::Seekable(_) => Err(Error::invalid_data("the new file is no stream any more")),
+            },
         }
     }
 
@@ -189,6 +213,18 @@ impl Writer {
     /// Fails if its end cannot be written.
     pub fn finish(&mut self) -> Result<(), Error> {
         self.append(&[0; 2 * BLOCK as usize])
+    }
+
+    /// Ends the request that the archive is the body of; none if it is in a file.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Upload::finish`] does.
+    pub fn answer(&mut self) -> Result<Option<Response>, Error> {
+        match &mut self.place {
+            Place::Request(upload) => upload.take().map(Upload::finish).transpose(),
+            Place::NewFile(..) => Ok(None),
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {

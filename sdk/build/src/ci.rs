@@ -32,6 +32,10 @@ const PEERS: [Package; 11] = [
         brings: "umoci",
     },
     Package {
+        name: "docker.io",
+        brings: "dockerd",
+    },
+    Package {
         name: "gnupg",
         brings: "gpg",
     },
@@ -46,10 +50,6 @@ const PEERS: [Package; 11] = [
     Package {
         name: "strace",
         brings: "strace",
-    },
-    Package {
-        name: "openssl",
-        brings: "openssl",
     },
     Package {
         name: "tmux",

@@ -25,6 +25,7 @@ macro_rules! export {
                     "longshore:transport/bytes@0.1.0": super::transport::longshore::transport::bytes,
                     "longshore:transport/storage@0.1.0": super::transport::longshore::transport::storage,
                     "longshore:transport/posix@0.1.0": super::transport::longshore::transport::posix,
+                    "longshore:transport/http@0.1.0": super::transport::longshore::transport::http,
                     "longshore:transport/session@0.1.0": super::transport::longshore::transport::session,
                 },
                 pub_export_macro: true,

@@ -44,10 +44,11 @@ pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outco
 pub use bindings::policy::longshore::policy::image::Image;
 pub use bindings::reference::exports::longshore::transport::reference::{Identity, Purpose};
 pub use bindings::transport::longshore::transport::bytes::{Copied, Reader, Writer, copy, decompress, measure};
+pub use bindings::transport::longshore::transport::http::{Client, Content, Request, Response, Upload};
 pub use bindings::transport::longshore::transport::posix;
 pub use bindings::transport::longshore::transport::session::{Access, Plan, Session, Sink};
 pub use bindings::transport::longshore::transport::storage::{
-    Directory, File, FileRange, Lock, LockKind, Node, Staged, Stat,
+    Directory, File, FileRange, Lock, LockKind, Node, Staged, Stat, spool,
 };
 pub use bindings::transport::longshore::transport::types::{BlobInfo, Error, Manifest};
 pub use error::{Context, code};

@@ -38,6 +38,7 @@ impl Transport for Misbehave {
                     plan.directory(&index.to_string(), text, Access::Read);
                 }
             }
+            "http-stranger" => plan.http(PLACE, "http://127.0.0.1:9", &[]),
             "plan-stranger" => plan.directory(PLACE, "/etc", Access::Read),
             "parse-loop" => spin(),
             "parse-error" => return Err(Error::invalid_reference("bad\u{1b}[2J reference\nsecond line")),
@@ -46,6 +47,7 @@ impl Transport for Misbehave {
         if let Some(path) = path {
             match (mode, purpose) {
                 ("plan-write", _) => plan.directory(PLACE, path, Access::Write),
+                ("http" | "http-post", _) => plan.http(PLACE, path, &[]),
                 ("plan-new", _) => plan.new_directory(PLACE, path),
                 (mode, Purpose::Source) if mode != "plan-create" => plan.directory(PLACE, path, Access::Read),
                 _ => plan.directory(PLACE, path, Access::Create),

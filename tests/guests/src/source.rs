@@ -1,5 +1,6 @@
 use longshore_guest::{
-    Blob, BlobInfo, Body, Directory, Error, FileRange, LockKind, Manifest, Session, Source, Writer, copy,
+    Blob, BlobInfo, Body, Content, Directory, Error, FileRange, LockKind, Manifest, Request, Session, Source, Writer,
+    copy,
 };
 
 use crate::{PLACE, balloon, chatter, flood, mode, open_files, spin};
@@ -30,6 +31,8 @@ impl Source for BadSource {
             "exit" => std::process::exit(0),
             "handles" => flood(&session.directory(PLACE)?)?,
             "open-files" => open_files(&session.directory(PLACE)?)?,
+            "http" => return Err(answered(&session, "GET", "/hello")?),
+            "http-post" => return Err(answered(&session, "POST", "/hello")?),
             "stranger" => drop(session.directory("never granted")?),
             "posix" => {
                 let tree = session.tree(PLACE)?;
@@ -138,6 +141,19 @@ impl Source for BadSource {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// What a server answered, as the message of an error.
+fn answered(session: &Session, method: &str, target: &str) -> Result<Error, Error> {
+    let request = Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers: Vec::new(),
+    };
+    let answer = session.http(PLACE)?.send(&request, Content::None)?;
+    let body = answer.body.read(1 << 10)?;
+    let text = format!("answered {}: {}", answer.status, String::from_utf8_lossy(&body));
+    Ok(Error::new("other", text))
 }
 
 struct BadBlob {

@@ -5,6 +5,7 @@
 
 mod check;
 mod command;
+mod docker_api;
 mod docker_registry;
 mod gpg;
 mod image;
@@ -17,6 +18,7 @@ mod terminal;
 
 pub use check::{Checked, check_dir, check_image, check_layout, check_repository};
 pub use command::{Finished, Tool, longshore, peer, test_guest};
+pub use docker_api::DockerApi;
 pub use docker_registry::DockerRegistry;
 pub use gpg::Gpg;
 pub use image::{Document, ImageSpec, Kind, MadeImage, running_architecture};

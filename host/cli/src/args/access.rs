@@ -1,4 +1,4 @@
-//! The flags that say how one side reaches its images (F-01 to F-10).
+//! The flags that say how one side reaches its images (F-01 to F-11).
 //!
 //! `copy` has them twice, with prefixes, other commands once, without; so the
 //! set is declared by hand and generic in its side.
@@ -18,6 +18,8 @@ pub(crate) trait Side {
     const CREDS_ALIAS: Option<&'static str> = None;
     /// Whether a shared blob directory can be given (F-10).
     const SHARED_BLOB_DIR: bool = true;
+    /// Whether the address of a Docker daemon can be given (F-11).
+    const DAEMON_HOST: bool = true;
 }
 
 /// The only image of `inspect` and `delete`.
@@ -36,6 +38,7 @@ impl Side for Image {
 impl Side for Repository {
     const PREFIX: &'static str = "";
     const SHARED_BLOB_DIR: bool = false;
+    const DAEMON_HOST: bool = false;
 }
 
 impl Side for Source {
@@ -60,6 +63,7 @@ pub(crate) struct AccessArgs<S> {
     pub(crate) cert_dir: Option<OsString>,
     pub(crate) tls_verify: Option<bool>,
     pub(crate) shared_blob_dir: Option<OsString>,
+    pub(crate) daemon_host: Option<String>,
     side: PhantomData<S>,
 }
 
@@ -90,7 +94,7 @@ impl<S: Side> Args for AccessArgs<S> {
         if let Some(alias) = S::CREDS_ALIAS {
             creds = creds.alias(alias);
         }
-        let command = command
+        let mut command = command
             .arg(
                 option::<S>("authfile", "PATH", "Path of the registry credentials file")
                     .value_parser(clap::value_parser!(OsString)),
@@ -120,17 +124,24 @@ impl<S: Side> Args for AccessArgs<S> {
                 "tls-verify",
                 "Require HTTPS and verify certificates when talking to the registry",
             )));
-        if !S::SHARED_BLOB_DIR {
-            return command;
+        if S::SHARED_BLOB_DIR {
+            command = command.arg(
+                option::<S>(
+                    "shared-blob-dir",
+                    "DIRECTORY",
+                    "DIRECTORY to use to share blobs across OCI repositories",
+                )
+                .value_parser(clap::value_parser!(OsString)),
+            );
         }
-        command.arg(
-            option::<S>(
-                "shared-blob-dir",
-                "DIRECTORY",
-                "DIRECTORY to use to share blobs across OCI repositories",
-            )
-            .value_parser(clap::value_parser!(OsString)),
-        )
+        if S::DAEMON_HOST {
+            command = command.arg(option::<S>(
+                "daemon-host",
+                "HOST",
+                "Use the Docker daemon at HOST (docker-daemon: only)",
+            ));
+        }
+        command
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -157,6 +168,7 @@ impl<S: Side> FromArgMatches for AccessArgs<S> {
             } else {
                 None
             },
+            daemon_host: if S::DAEMON_HOST { text("daemon-host") } else { None },
             side: PhantomData,
         })
     }

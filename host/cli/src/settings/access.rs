@@ -26,6 +26,7 @@ impl<S> AccessArgs<S> {
         let tls_verify = self.tls_verify.or(fallback.tls_verify);
         let cert_dir = self.cert_dir.clone().and_then(path);
         let shared_blob_dir = self.shared_blob_dir.clone().and_then(path);
+        let daemon_host = self.daemon_host.clone().filter(|address| !address.is_empty());
         Ok(Access {
             additional_tags: Vec::new(),
             credentials: self.credentials()?,
@@ -33,6 +34,7 @@ impl<S> AccessArgs<S> {
             cert_dir,
             tls_verify,
             shared_blob_dir,
+            daemon_host,
             user_agent: fallback.user_agent.clone(),
         })
     }

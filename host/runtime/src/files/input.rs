@@ -78,7 +78,7 @@ impl Input {
                 let size = file.metadata().map_err(at)?.len();
                 if self.inflate && is_compressed(&file, size).map_err(at)? {
                     let source = FileSource::new(file, 0, size);
-                    spool(&path, Box::new(source), true, temporary, &cancelled)?
+                    copied(&path, Box::new(source), true, temporary, &cancelled)?
                 } else {
                     OpenFile::new(file, path, None)
                 }
@@ -86,7 +86,7 @@ impl Input {
             None => {
                 let own_path = path.clone();
                 let stream = stream(move || open_stream(&own_path), cancelled.clone()).map_err(at)?;
-                spool(&path, Box::new(stream), self.inflate, temporary, &cancelled)?
+                copied(&path, Box::new(stream), self.inflate, temporary, &cancelled)?
             }
         };
         Ok(self.opened.insert(opened).clone())
@@ -165,8 +165,8 @@ fn interrupted() -> GuestError {
     guest_error("interrupted", "interrupted while reading a stream")
 }
 
-/// Copies a stream to a temporary file that has no name.
-fn spool(
+/// Copies a stream from `path` to a temporary file.
+fn copied(
     path: &Path,
     source: Box<dyn ChunkSource>,
     decompressed: bool,
@@ -174,7 +174,6 @@ fn spool(
     cancelled: &dyn Fn() -> bool,
 ) -> GuestResult<OpenFile> {
     let at = |error: io::Error| io_error(path, &error);
-    let on_temporary = |error: io::Error| io_error(temporary, &error);
     let mut reader: Box<dyn io::Read + Send> = if decompressed {
         match inflate(source) {
             Ok((reader, _)) => reader,
@@ -184,6 +183,18 @@ fn spool(
     } else {
         Box::new(ChunkReader::new(source))
     };
+    let file = spool(&mut reader, temporary, cancelled, at)?;
+    Ok(OpenFile::spooled(file, path.to_owned()))
+}
+
+/// Copies what `reader` has to a temporary file that has no name; `failed` says what an error in reading is.
+pub(crate) fn spool(
+    reader: &mut dyn io::Read,
+    temporary: &Path,
+    cancelled: &dyn Fn() -> bool,
+    failed: impl Fn(io::Error) -> GuestError,
+) -> GuestResult<File> {
+    let on_temporary = |error: io::Error| io_error(temporary, &error);
     let mut file = tempfile::tempfile_in(temporary).map_err(on_temporary)?;
     let mut buffer = vec![0; CHUNK_SIZE];
     loop {
@@ -191,10 +202,10 @@ fn spool(
             return Err(interrupted());
         }
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(OpenFile::spooled(file, path.to_owned())),
+            Ok(0) => return Ok(file),
             Ok(count) => file.write_all(&buffer[..count]).map_err(on_temporary)?,
             Err(_) if cancelled() => {}
-            Err(error) => return Err(at(error)),
+            Err(error) => return Err(failed(error)),
         }
     }
 }

@@ -119,7 +119,7 @@ impl OpenFile {
     }
 
     /// A temporary copy of what could not be read in place.
-    pub(super) fn spooled(file: File, path: PathBuf) -> Self {
+    pub(crate) fn spooled(file: File, path: PathBuf) -> Self {
         Self {
             spooled: true,
             ..Self::new(file, path, None)

@@ -14,12 +14,13 @@ use crate::bindings::transport::longshore::transport::bytes::{Copied, Host, Host
 use crate::bindings::transport::longshore::transport::types::Error as GuestError;
 use crate::control::Control;
 use crate::files::{GuestResult, RangeSink, StreamSink, guest_error};
+use crate::http::UploadSink;
 use crate::inflate::inflate;
 use crate::limits;
 use crate::state::State;
 
 /// How often a waiting stream looks whether it was cancelled.
-const CANCEL_POLL: Duration = Duration::from_millis(20);
+pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(20);
 
 /// A stream that a guest reads, or gives back to the host to read.
 #[allow(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -127,6 +128,8 @@ pub enum Writer {
     File(RangeSink),
     /// Into a new file that is a stream.
     Stream(StreamSink),
+    /// Into the body of a request.
+    Upload(UploadSink),
     /// To whoever reads the other end, on another thread.
     Channel(ChannelSink),
 }
@@ -137,6 +140,7 @@ impl Writer {
         match self {
             Self::File(sink) => sink.write_chunk(data).map_err(failed),
             Self::Stream(sink) => sink.write_chunk(data).map_err(failed),
+            Self::Upload(sink) => sink.write_chunk(data).map_err(failed),
             Self::Channel(sink) => sink.write(data, control),
         }
     }
@@ -144,7 +148,7 @@ impl Writer {
     /// Has what was gathered go on.
     pub(crate) fn flush(&mut self, control: &Control) -> GuestResult<()> {
         match self {
-            Self::File(_) | Self::Stream(_) => Ok(()),
+            Self::File(_) | Self::Stream(_) | Self::Upload(_) => Ok(()),
             Self::Channel(sink) => sink.flush(control),
         }
     }
@@ -243,7 +247,7 @@ impl ChunkSource for ChannelSource {
 
 impl State {
     /// The source of a stream that a guest gives away.
-    fn take_source(&mut self, reader: Resource<Reader>) -> Result<Box<dyn ChunkSource>> {
+    pub(crate) fn take_source(&mut self, reader: Resource<Reader>) -> Result<Box<dyn ChunkSource>> {
         self.enter();
         Ok(self.table.delete(reader)?.into_source())
     }

@@ -10,6 +10,7 @@ use crate::bindings::transport::longshore::transport::types::{self, Error as Gue
 use crate::files::{Directory, OpenFile, Sink, Tree};
 use crate::grants::{Access, Plan};
 use crate::host::bytes::Writer;
+use crate::http::{Client, HttpWish};
 use crate::state::State;
 
 /// Stands for the operation of the store, which is part of its state.
@@ -55,6 +56,15 @@ impl HostPlan for State {
     fn new_file(&mut self, plan: Resource<Plan>, label: String, path: String, extras: Extras) -> Result<()> {
         let replace = says_yes(&extras, "replace");
         self.plan(&plan, label, path, Access::NewFile { replace })
+    }
+
+    fn http(&mut self, plan: Resource<Plan>, label: String, origin: String, extras: Extras) -> Result<()> {
+        self.enter();
+        let wish = HttpWish { label, origin, extras };
+        match self.table.get_mut(&plan)?.add_http(wish) {
+            Ok(()) => Ok(()),
+            Err(message) => bail!("the plugin {message}"),
+        }
     }
 
     fn drop(&mut self, plan: Resource<Plan>) -> Result<()> {
@@ -146,6 +156,14 @@ impl HostSession for State {
             Ok(Sink::Stream(stream)) => Ok(GuestSink::Streamed(self.push(Writer::Stream(stream))?)),
             Err(error) => Err(error),
         })
+    }
+
+    fn http(&mut self, _: Resource<SessionHandle>, label: String) -> Result<Result<Resource<Client>, GuestError>> {
+        self.enter();
+        match self.operation()?.http(&label) {
+            Ok(client) => Ok(Ok(self.push(client)?)),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     fn drop(&mut self, session: Resource<SessionHandle>) -> Result<()> {

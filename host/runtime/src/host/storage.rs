@@ -36,7 +36,14 @@ impl State {
     }
 }
 
-impl Host for State {}
+impl Host for State {
+    fn spool(&mut self, data: Resource<Reader>) -> Answer<Resource<OpenFile>> {
+        let source = self.take_source(data)?;
+        let control = Arc::clone(self.control());
+        let file = self.operation()?.spool(source, &|| control.is_cancelled());
+        self.hand_out(file)
+    }
+}
 
 impl HostFile for State {
     fn size(&mut self, file: Resource<OpenFile>) -> Answer<u64> {

@@ -53,6 +53,18 @@ impl Authority {
         })
     }
 
+    /// A certificate of a server at `127.0.0.1`.
+    ///
+    /// # Errors
+    /// No key can be made.
+    pub fn local_server(&self) -> Result<KeyPairPem> {
+        let (certificate, key) = self.issue("127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth)?;
+        Ok(KeyPairPem {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+
     fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Result<(rcgen::Certificate, KeyPair)> {
         let mut params = CertificateParams::new([name.to_owned()]).context("cannot name a certificate")?;
         params.extended_key_usages = vec![usage];

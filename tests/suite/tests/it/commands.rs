@@ -418,6 +418,7 @@ fn plugins_are_listed_and_described() {
         "containers-storage",
         "dir",
         "docker-archive",
+        "docker-daemon",
         "oci",
         "oci-archive",
         "policy-basic",

@@ -15,6 +15,8 @@ mod crash;
 mod credential_helpers;
 mod differential;
 mod docker_archive;
+mod docker_daemon;
+mod docker_daemon_faults;
 mod durability;
 mod evaluators;
 mod example;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use longshore_runtime::{Access, Grant, Plugin, PluginHost, Purpose, Settings as SideSettings};
+use longshore_runtime::{Access, Grant, HttpGrant, Plugin, PluginHost, Purpose, Settings as SideSettings};
 use longshore_types::ErrorKind;
 use serde::Serialize;
 
@@ -55,7 +55,11 @@ struct Granted {
     directory: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
     access: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<String>,
 }
 
 /// Prints one plugin as JSON.
@@ -136,7 +140,9 @@ async fn grants(
     ] {
         match plugin.parse(transport, text, purpose, &SideSettings::default()).await {
             Ok(planned) => {
-                grants.insert(name, planned.grants().iter().map(Granted::of).collect());
+                let paths = planned.grants().iter().map(Granted::of);
+                let all = paths.chain(planned.http().iter().map(Granted::of_http));
+                grants.insert(name, all.collect());
             }
             Err(error) if error.kind() == ErrorKind::Unsupported => {}
             Err(error) => refusal = Some(error),
@@ -169,7 +175,20 @@ impl Granted {
             label: grant.label.clone(),
             directory,
             file,
+            http: None,
             access,
+            certificates: Vec::new(),
+        }
+    }
+
+    fn of_http(grant: &HttpGrant) -> Self {
+        Self {
+            label: grant.label.clone(),
+            directory: None,
+            file: None,
+            http: Some(grant.origin.to_string()),
+            access: if grant.read_only { "read" } else { "write" },
+            certificates: grant.files.iter().map(|path| path.display().to_string()).collect(),
         }
     }
 }

@@ -1,10 +1,7 @@
 use longshore_archive::{Index, ReadAt};
-use longshore_guest::{Error, File, Session, code};
+use longshore_guest::{Error, File, code};
 use longshore_types::{Reference, json};
 use serde::{Deserialize, Serialize};
-
-use crate::ARCHIVE;
-use crate::reference::{ArchiveReference, Selector};
 
 /// Largest `manifest.json` that is read (DA-05).
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -15,30 +12,48 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 /// An image of `manifest.json`. What else is there is of no use to a reader.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Item {
+pub struct Item {
     /// Name of the member with the config.
-    pub(crate) config: String,
+    pub config: String,
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub(crate) repo_tags: Vec<String>,
+    /// Names with tags.
+    pub repo_tags: Vec<String>,
     /// Names of the members with the layers, base first.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub(crate) layers: Vec<String>,
+    pub layers: Vec<String>,
 }
 
 fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// How an image is picked from `manifest.json`.
+#[derive(Debug, PartialEq)]
+pub enum Selector {
+    /// The only one.
+    Only,
+    /// The one that has this name, which has a tag.
+    Named(Reference),
+    /// The one at this position, counted from 0.
+    Index(usize),
+}
+
 /// An archive to read.
-pub(crate) struct Archive {
+#[derive(Debug)]
+pub struct Archive {
     pub(crate) file: File,
     pub(crate) index: Index,
-    pub(crate) items: Vec<Item>,
+    /// The images, in archive order.
+    pub items: Vec<Item>,
 }
 
 impl Archive {
-    pub(crate) fn open(session: &Session) -> Result<Self, Error> {
-        let file = session.file(ARCHIVE)?;
+    /// Reads what an uncompressed archive holds.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-data` if it is malformed, `not-found` if no images are listed.
+    pub fn open(file: File) -> Result<Self, Error> {
         let index = Index::read(&file)?;
         let items = items(&index, &file)?;
         Ok(Self { file, index, items })
@@ -59,8 +74,8 @@ fn items(index: &Index, file: &impl ReadAt) -> Result<Vec<Item>, Error> {
 }
 
 /// The image that a reference means (DA-03).
-pub(crate) fn choose<'a>(items: &'a [Item], reference: &ArchiveReference) -> Result<&'a Item, Error> {
-    match &reference.selector {
+pub(crate) fn choose<'a>(items: &'a [Item], selector: &Selector) -> Result<&'a Item, Error> {
+    match selector {
         Selector::Only => match items {
             [item] => Ok(item),
             _ => Err(Error::invalid_data(format_args!(
@@ -99,40 +114,49 @@ mod tests {
 
     use super::*;
 
-    fn chosen(manifest: &str, reference: &str) -> Result<String, String> {
+    fn chosen(manifest: &str, selector: &Selector) -> Result<String, String> {
         let items: Vec<Item> = json::from_slice(manifest.as_bytes()).unwrap();
-        choose(&items, &ArchiveReference::parse(reference).unwrap())
+        choose(&items, selector)
             .map(|item| item.config.clone())
             .map_err(|error| error.message)
     }
 
     #[test]
     fn the_image_that_is_meant() {
+        let named = |name| Selector::Named(Reference::parse_normalized(name).unwrap().with_default_tag());
         let two = r#"[{"Config":"a","RepoTags":["x:1","docker.io/library/y:2"],"Layers":[]},
                       {"Config":"b","RepoTags":null,"Layers":null}]"#;
         let one = r#"[{"Config":"a"}]"#;
         let bad = r#"[{"Config":"a","RepoTags":["X"]}]"#;
-        for (manifest, reference, expected) in [
-            (two, "f:x:1", Ok("a")),
-            (two, "f:docker.io/library/x:1", Ok("a")),
-            (two, "f:y:2", Ok("a")),
-            (two, "f:@0", Ok("a")),
-            (two, "f:@1", Ok("b")),
-            (one, "f", Ok("a")),
-            (two, "f", Err("Unexpected tar manifest.json: expected 1 item, got 2")),
-            ("[]", "f", Err("Unexpected tar manifest.json: expected 1 item, got 0")),
+        for (manifest, selector, expected) in [
+            (two, named("x:1"), Ok("a")),
+            (two, named("docker.io/library/x:1"), Ok("a")),
+            (two, named("y:2"), Ok("a")),
+            (two, Selector::Index(0), Ok("a")),
+            (two, Selector::Index(1), Ok("b")),
+            (one, Selector::Only, Ok("a")),
             (
                 two,
-                "f:@2",
+                Selector::Only,
+                Err("Unexpected tar manifest.json: expected 1 item, got 2"),
+            ),
+            (
+                "[]",
+                Selector::Only,
+                Err("Unexpected tar manifest.json: expected 1 item, got 0"),
+            ),
+            (
+                two,
+                Selector::Index(2),
                 Err("Invalid source index @2, only 2 manifest items available"),
             ),
-            (two, "f:x", Err("Tag \"docker.io/library/x:latest\" not found")),
-            (bad, "f:x", Err("Invalid tag \"X\" in manifest.json: ")),
+            (two, named("x"), Err("Tag \"docker.io/library/x:latest\" not found")),
+            (bad, named("x"), Err("Invalid tag \"X\" in manifest.json: ")),
         ] {
-            match (chosen(manifest, reference), expected) {
-                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{reference}"),
+            match (chosen(manifest, &selector), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{selector:?}"),
                 (Err(found), Err(expected)) => assert!(found.starts_with(expected), "{found}"),
-                (found, _) => panic!("{reference} in {manifest}: {found:?}"),
+                (found, _) => panic!("{selector:?} in {manifest}: {found:?}"),
             }
         }
     }
