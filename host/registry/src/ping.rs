@@ -88,10 +88,11 @@ impl Client {
             let mut request = Request::new(Method::GET, endpoint.url(first.path.iter().copied()));
             *request.headers_mut() = first.headers.clone();
             let reply = self.send_patiently(request).await?;
+            let asked = challenges(reply.headers());
             match reply.status() {
                 StatusCode::OK => return Ok((endpoint, Some(reply))),
-                StatusCode::UNAUTHORIZED => {
-                    endpoint.challenges = challenges(reply.headers());
+                StatusCode::UNAUTHORIZED if !asked.is_empty() => {
+                    endpoint.challenges = asked;
                     reply.drain().await;
                     return Ok((endpoint, None));
                 }

@@ -47,6 +47,7 @@ impl Writer {
             place: Place::NewFile(session, label),
             sink,
             at: 0,
+            mode: FILE_MODE,
         })
     }
 

@@ -24,6 +24,7 @@ async fn a_ping_is_made_only_where_the_reading_tells_too_little() {
         (200, 500, Err(ErrorKind::Other), vec![manifest, ping]),
         (401, 404, Err(ErrorKind::ImageNotFound), vec![manifest, ping, manifest]),
         (200, 401, Err(ErrorKind::AccessDenied), vec![manifest, manifest]),
+        (200, 403, Err(ErrorKind::AccessDenied), vec![manifest, ping]),
     ];
     for (to_ping, to_reading, expected, lines) in cases {
         let registry = Script::start(move |seen| {
