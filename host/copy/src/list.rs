@@ -50,7 +50,7 @@ impl AcceptedList {
         for entry in wanted(&list, &options.instances)? {
             let selected = read_instance(opened.source.as_ref(), &opened.top, entry).await?;
             let image = opened.accept(policy, selected, async { Ok(()) }).await?;
-            held += image.selected.manifest.bytes().len() + image.config.get().await?.bytes.len();
+            held += image.selected.manifest.bytes().len() + image.config.bytes.len();
             if held > MAX_LIST_IMAGES {
                 return Err(CopyError::Mismatch {
                     what: "list".into(),

@@ -2,7 +2,7 @@ use std::sync::{Arc, mpsc};
 
 use longshore_types::{Descriptor, ImageFormat, ImageManifest, PlatformWish, RawManifest};
 
-use crate::config::PendingConfig;
+use crate::config::Config;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError, chain};
 use crate::image::{SelectedImage, on_source, read_config, read_manifest, select_instance};
@@ -17,7 +17,7 @@ pub(crate) struct AcceptedImage {
     pub(crate) name: String,
     pub(crate) selected: SelectedImage,
     pub(crate) manifest: ImageManifest,
-    pub(crate) config: PendingConfig,
+    pub(crate) config: Config,
     pub(crate) signatures: Vec<Vec<u8>>,
     /// Whether the source has other layers than its manifest names: `manifest` has those that can be read.
     pub(crate) has_other_layers: bool,
@@ -79,7 +79,7 @@ impl OpenedSource {
         self.accept(policy, selected, once_accepted).await
     }
 
-    /// Judges an image and begins to read what a copy needs to know of it, beside `once_accepted`.
+    /// Judges an image and reads what a copy needs to know of it; the latter beside `once_accepted`.
     pub(crate) async fn accept(
         &self,
         policy: &SignaturePolicy,
@@ -96,15 +96,14 @@ impl OpenedSource {
         }
         let named = selected.parse(&self.name)?;
         let manifest = readable(source.as_ref(), &selected, &named).await?;
-        let config = PendingConfig::reading(Arc::clone(source), &manifest);
-        once_accepted.await?;
+        let (config, ()) = tokio::try_join!(read_config(source.as_ref(), &manifest), once_accepted)?;
         Ok(AcceptedImage {
             source: Arc::clone(source),
             name: self.name.clone(),
             selected,
             has_other_layers: manifest.layers != named.layers,
             manifest,
-            config,
+            config: Config::new(config),
             signatures,
             schema_one: None,
         })

@@ -57,7 +57,7 @@ pub(crate) async fn accepted(
         name,
         selected,
         manifest: ImageManifest::new(Kind::Docker, named, layers),
-        config: Config::new(config).into(),
+        config: Config::new(config),
         signatures,
         has_other_layers: false,
         schema_one: Some(Box::new(Original { image, diff_ids })),

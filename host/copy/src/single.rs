@@ -154,7 +154,7 @@ impl Single<'_> {
         if !has_signatures && candidates.first() == Some(&self.image.format()) && self.is_there(wish).await? {
             return Ok(self.skip());
         }
-        let config = self.shared.step(self.image.config.get()).await??;
+        let config = &self.image.config;
         let plan = self.layer_plan(wish, &candidates, &config.diff_ids);
         let outcomes = copy_layers(&self.shared, &plan).await?;
         let copied_config = match self.image.schema_one {

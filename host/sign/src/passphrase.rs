@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn it_is_not_shown() {
-        let passphrase = Passphrase::of_reader(|buffer| (&b"secret"[..]).read(buffer)).unwrap();
+        let mut secret = &b"secret"[..];
+        let passphrase = Passphrase::of_reader(|buffer| secret.read(buffer)).unwrap();
         assert_eq!(format!("{passphrase:?}"), "Some(Passphrase(..))");
     }
 

@@ -264,7 +264,7 @@ mod tests {
             (message(b""), "invalid JSON"),
             (edit("\"optional\"", "\"more\":1,\"optional\""), "Unknown key \"more\""),
             (edit("atomic container", "other"), "Unrecognized signature type"),
-            (edit("sha256:", "sha256;"), "sha256;"),
+            (edit("sha256:", "sha256;"), "invalid checksum digest format"),
             (edit(&optional, "null"), "Key \"optional\" missing"),
             (edit(&optional, "{\"timestamp\":1.5}"), "optional.timestamp"),
             (edit(&optional, "{\"timestamp\":1e300}"), "optional.timestamp"),

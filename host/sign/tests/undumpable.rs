@@ -23,7 +23,8 @@ fn the_process_cannot_be_dumped_while_a_secret_is_held() {
     drop(second);
     assert_eq!(state(), before);
 
-    let passphrase = Passphrase::of_reader(|buffer| (&b"secret"[..]).read(buffer)).unwrap();
+    let mut secret = &b"secret"[..];
+    let passphrase = Passphrase::of_reader(|buffer| secret.read(buffer)).unwrap();
     assert_eq!(state(), PROTECTED);
     drop(passphrase);
     assert_eq!(state(), before);

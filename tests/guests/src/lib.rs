@@ -48,6 +48,7 @@ impl Transport for Misbehave {
             match (mode, purpose) {
                 ("plan-write", _) => plan.directory(PLACE, path, Access::Write),
                 ("http" | "http-post", _) => plan.http(PLACE, path, &[]),
+                ("http-stranger", _) => {}
                 ("plan-new", _) => plan.new_directory(PLACE, path),
                 (mode, Purpose::Source) if mode != "plan-create" => plan.directory(PLACE, path, Access::Read),
                 _ => plan.directory(PLACE, path, Access::Create),

@@ -40,7 +40,7 @@ pub(crate) async fn to_schema_one(
     let Some(original) = &image.schema_one else {
         let edited = layers.map(|layers| image.manifest.with_layers(layers.to_vec()));
         let edited = edited.as_ref().unwrap_or(&image.manifest);
-        let converted = SchemaOne::from_image(edited, &image.config.get().await?.bytes, reference);
+        let converted = SchemaOne::from_image(edited, &image.config.bytes, reference);
         let converted = converted.map_err(|source| failed(ImageFormat::SchemaOne, source))?;
         let mut blobs = Vec::new();
         if converted.layers().iter().any(longshore_types::SchemaOneLayer::is_empty) {

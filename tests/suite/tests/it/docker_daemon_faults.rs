@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use longshore_tests::{Finished, ImageSpec, Layer, Scratch, files_below, test_guest};
 
@@ -175,7 +175,7 @@ fn what_is_saved_badly_is_not_an_image() {
         (&answer("500 Oh", "oh\u{1b}[2J"), "Error response from daemon: oh"),
         (
             &answer("200 OK", "{\"message\":\"not a tar\"}"),
-            "file \"manifest.json\" not found in tar",
+            "not a readable tar archive",
         ),
         (cut, "GET /v1.41/images/get: "),
         (cut_chunk, "GET /v1.41/images/get: "),
@@ -207,34 +207,40 @@ fn no_redirect_leads_elsewhere() {
 
 #[test]
 fn waiting_for_a_daemon_can_be_interrupted() {
-    // A daemon that says so when it has everything, and is then silent until it is left.
+    // A daemon that says so when it is asked, and then neither reads nor answers until it is left.
     let silent = || {
         let (sender, receiver) = channel();
+        let (left, leaving) = channel::<()>();
+        let leaving = Mutex::new(leaving);
         let address = daemon(move |connection| {
-            if connection.read.starts_with(b"POST") {
-                connection.read_until(BODY_END);
-            }
             sender.send(()).unwrap();
+            leaving.lock().unwrap().recv().unwrap();
             connection.read_until(b"what never comes");
             sender.send(()).unwrap();
         });
-        (address, receiver)
+        (address, receiver, left)
     };
-    let interrupted = |words: &[&str], scratch: &Scratch, reached: &Receiver<()>| {
+    let interrupted = |words: &[&str], scratch: &Scratch, reached: &Receiver<()>, left: &Sender<()>| {
         let child = scratch.longshore().args(words).start();
         reached.recv().unwrap();
         let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         assert!(killed.unwrap().success());
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130), "{words:?}");
+        left.send(()).unwrap();
         reached.recv().unwrap();
     };
-    let scratch = made();
-    let (address, reached) = silent();
+    // More than a connection holds that nobody reads from.
+    let scratch = Scratch::new().unwrap();
+    let image = ImageSpec::new([Layer::new(1, 40_000_000)]).make().unwrap();
+    image.write_dir(&scratch.path("made")).unwrap();
+    let (address, reached, left) = silent();
     let host = format!("--dest-daemon-host={address}");
-    interrupted(&["copy", &host, "dir:made", "docker-daemon:a:1"], &scratch, &reached);
-    let (address, reached) = silent();
+    let words = ["copy", &host, "dir:made", "docker-daemon:a:1"];
+    interrupted(&words, &scratch, &reached, &left);
+    let (address, reached, left) = silent();
     let host = format!("--src-daemon-host={address}");
-    interrupted(&["copy", &host, "docker-daemon:a:1", "dir:to"], &scratch, &reached);
+    let words = ["copy", &host, "docker-daemon:a:1", "dir:to"];
+    interrupted(&words, &scratch, &reached, &left);
 }
 
 #[test]
