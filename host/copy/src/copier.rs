@@ -131,10 +131,8 @@ impl Copier {
     async fn accepted(&self, source: Box<dyn Location>, destination: &dyn Location) -> Result<Accepted, CopyError> {
         let opened = open::source(source, &self.policy).await?;
         if self.options.instances == Instances::System || !opened.top.is_list() {
-            let preparing = open::prepare_destination(destination);
-            let image = opened
-                .accept_one(&self.policy, &self.options.platform, preparing)
-                .await?;
+            let accepting = opened.accept_one(&self.policy, &self.options.platform, destination);
+            let image = accepting.await?;
             return Ok(Accepted::Image(Box::new(image)));
         }
         let list = AcceptedList::read(opened, &self.policy, &self.options).await?;

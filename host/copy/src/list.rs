@@ -49,7 +49,7 @@ impl AcceptedList {
         let mut held = 0;
         for entry in wanted(&list, &options.instances)? {
             let selected = read_instance(opened.source.as_ref(), &opened.top, entry).await?;
-            let image = opened.accept(policy, selected, async { Ok(()) }).await?;
+            let image = opened.accept(policy, selected, None).await?;
             held += image.selected.manifest.bytes().len() + image.config.bytes.len();
             if held > MAX_LIST_IMAGES {
                 return Err(CopyError::Mismatch {

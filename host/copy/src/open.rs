@@ -67,24 +67,24 @@ pub(crate) async fn source(location: Box<dyn Location>, policy: &SignaturePolicy
 }
 
 impl OpenedSource {
-    /// Decides on the single image that is meant. After this a copy may touch its destination; `once_accepted` is what
-    /// it does meanwhile.
+    /// Decides on the single image that is meant for `destination`. After this a copy may touch that.
     pub(crate) async fn accept_one(
         &self,
         policy: &SignaturePolicy,
         platform: &PlatformWish,
-        once_accepted: impl Future<Output = Result<(), CopyError>>,
+        destination: &dyn Location,
     ) -> Result<AcceptedImage, CopyError> {
         let selected = select_instance(self.source.as_ref(), self.top.clone(), platform).await?;
-        self.accept(policy, selected, once_accepted).await
+        self.accept(policy, selected, Some(destination)).await
     }
 
-    /// Judges an image and reads what a copy needs to know of it; the latter beside `once_accepted`.
+    /// Judges an image and reads what a copy needs to know of it; the latter while `destination` is made ready for the
+    /// image.
     pub(crate) async fn accept(
         &self,
         policy: &SignaturePolicy,
         selected: SelectedImage,
-        once_accepted: impl Future<Output = Result<(), CopyError>>,
+        destination: Option<&dyn Location>,
     ) -> Result<AcceptedImage, CopyError> {
         let source = &self.source;
         let signatures = self.signatures(&selected).await?;
@@ -96,7 +96,13 @@ impl OpenedSource {
         }
         let named = selected.parse(&self.name)?;
         let manifest = readable(source.as_ref(), &selected, &named).await?;
-        let (config, ()) = tokio::try_join!(read_config(source.as_ref(), &manifest), once_accepted)?;
+        let preparing = async {
+            match destination {
+                Some(destination) => prepare_destination(destination, &selected.manifest).await,
+                None => Ok(()),
+            }
+        };
+        let (config, ()) = tokio::try_join!(read_config(source.as_ref(), &manifest), preparing)?;
         Ok(AcceptedImage {
             source: Arc::clone(source),
             name: self.name.clone(),
@@ -189,9 +195,9 @@ pub(crate) async fn destination(
     opened.map_err(|source| destination_failed(name, source))
 }
 
-/// Does what can be done for a destination before it is opened.
-pub(crate) async fn prepare_destination(location: &dyn Location) -> Result<(), CopyError> {
-    let prepared = location.prepare().await;
+/// Does what can be done for a destination before it is opened to write `manifest`.
+async fn prepare_destination(location: &dyn Location, manifest: &RawManifest) -> Result<(), CopyError> {
+    let prepared = location.prepare(manifest).await;
     prepared.map_err(|source| destination_failed(location.display(), source))
 }
 

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use longshore_types::Reference;
+use longshore_types::{RawManifest, Reference};
 
 use crate::access::Access;
 use crate::destination::ImageDestination;
@@ -42,9 +42,9 @@ pub trait Location: Send + Sync {
     /// `transport:reference`, for messages.
     fn display(&self) -> String;
 
-    /// Does what takes its time before the place can be used and changes nothing there, such as finding out how a
-    /// registry wants to be asked. It may be left out.
-    async fn prepare(&self) -> Result<(), TransportError> {
+    /// Does what takes its time before `manifest` can be written and changes nothing there, such as finding out how a
+    /// registry wants to be asked and whether it has that already. It may be left out.
+    async fn prepare(&self, _manifest: &RawManifest) -> Result<(), TransportError> {
         Ok(())
     }
 

@@ -27,6 +27,8 @@ pub(super) struct DockerDestination {
     mount_from: Option<String>,
     /// Where its signatures go.
     signatures: Signatures,
+    /// What the reference named before, if that was asked already.
+    named: Option<Option<Digest>>,
     /// The digest of the manifest that was written.
     written: StdMutex<Option<Digest>>,
     underway: Underway,
@@ -65,6 +67,7 @@ impl DockerDestination {
         key: Option<String>,
         mount_from: Option<String>,
         signatures: Signatures,
+        named: Option<Option<Digest>>,
     ) -> Self {
         let types = [
             media_type::OCI_MANIFEST,
@@ -89,6 +92,7 @@ impl DockerDestination {
             key,
             mount_from,
             signatures,
+            named,
             written: StdMutex::default(),
             underway: Underway::new(),
         }
@@ -105,6 +109,13 @@ impl DockerDestination {
             }
         }
     }
+}
+
+/// The digest of what the registry has under the name that `manifest` is to have; none also if it does not tell.
+pub(super) async fn named(repository: &Repository, key: Option<String>, manifest: &RawManifest) -> Option<Digest> {
+    let key = key.unwrap_or_else(|| manifest.digest(Algorithm::Sha256).to_string());
+    // Whatever is wrong with the registry shows when something is written.
+    repository.manifest_head(&key).await.ok()?.digest
 }
 
 /// A blob that is there, as `info` names it.
@@ -145,14 +156,11 @@ impl ImageDestination for DockerDestination {
     }
 
     async fn has_manifest(&self, manifest: &RawManifest) -> bool {
-        let digest = manifest.digest(Algorithm::Sha256);
-        let own_name = digest.to_string();
-        let head = self
-            .repository
-            .manifest_head(self.key.as_deref().unwrap_or(&own_name))
-            .await;
-        // Whatever is wrong with the registry shows when something is written.
-        head.is_ok_and(|head| head.digest == Some(digest))
+        let named = match &self.named {
+            Some(named) => named.clone(),
+            None => named(&self.repository, self.key.clone(), manifest).await,
+        };
+        named == Some(manifest.digest(Algorithm::Sha256))
     }
 
     async fn begin_blob(&self, info: &BlobInfo) -> Result<Option<PendingBlob>, TransportError> {

@@ -1,11 +1,11 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use longshore_config::{Environment, StorageUse};
 use longshore_registry::{Access, Client, Repository};
 use longshore_types::{Algorithm, Digest, ErrorKind, RawManifest, media_type};
 
-use super::destination::DockerDestination;
+use super::destination::{self, DockerDestination};
 use super::reference::Target;
 use super::signatures::Signatures;
 use super::source::DockerSource;
@@ -20,6 +20,7 @@ pub(super) struct DockerLocation {
     client: Client,
     target: Target,
     environment: Arc<Environment>,
+    named: OnceLock<Option<Digest>>,
 }
 
 impl DockerLocation {
@@ -28,6 +29,7 @@ impl DockerLocation {
             client,
             target,
             environment,
+            named: OnceLock::new(),
         }
     }
 
@@ -87,8 +89,12 @@ impl Location for DockerLocation {
         format!("{NAME}:{}", self.target.canonical())
     }
 
-    async fn prepare(&self) -> Result<(), TransportError> {
-        self.client.connect().await.map_err(failed)
+    async fn prepare(&self, manifest: &RawManifest) -> Result<(), TransportError> {
+        self.client.connect().await.map_err(failed)?;
+        let named = destination::named(&self.repository(Access::Write), self.target.key(), manifest).await;
+        // It is prepared once.
+        let _ = self.named.set(named);
+        Ok(())
     }
 
     async fn open_source(self: Box<Self>) -> Result<Box<dyn ImageSource>, TransportError> {
@@ -119,6 +125,7 @@ impl Location for DockerLocation {
             self.target.key(),
             mount_from,
             signatures,
+            self.named.into_inner(),
         )))
     }
 

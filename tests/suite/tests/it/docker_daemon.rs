@@ -170,9 +170,10 @@ fn tls_and_client_certificates() {
     let us = [("cert.pem", us.certificate.as_str()), ("key.pem", us.key.as_str())];
     let them = [("cert.pem", them.certificate.as_str()), ("key.pem", them.key.as_str())];
     let ca = ("ca.pem", ca.as_str());
-    // The files, more flags, and what is to be said.
+    type Files<'a> = &'a [(&'a str, &'a str)];
     type Expected = Option<&'static [&'static str]>;
-    let cases: [(&[(&str, &str)], &[&str], Expected); 7] = [
+    // The files, more flags, and what is to be said.
+    let cases: [(Files<'_>, &[&str], Expected); 7] = [
         (&[ca, us[0], us[1]], &[], None),
         (&[us[0], us[1]], &["--dest-tls-verify=false"], None),
         (&[ca, them[0], them[1]], &[], Some(&["127.0.0.1"])),

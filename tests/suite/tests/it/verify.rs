@@ -134,7 +134,8 @@ fn it_judges_as_copy_does() {
     });
     let tag = registry.name("some/app:v1");
     let other = registry.name(&format!("some/app@{}", made.instances[1].digest));
-    let rows: [(Value, &str, &[&str], &[&str], bool); 11] = [
+    type Flags<'a> = &'a [&'a str];
+    let rows: [(Value, &str, Flags<'_>, Flags<'_>, bool); 11] = [
         (json!([accept]), &tag, &[], &[], true),
         (json!([reject]), &tag, &[], &[], false),
         (json!([signed_by(&scratch)]), &tag, &[], &[], true),
