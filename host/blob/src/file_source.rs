@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use crate::chunk::{CHUNK_SIZE, ChunkSource};
-use crate::pool::BufferPool;
+use crate::pool::PooledBuffer;
 use crate::positional::read_full;
 
 /// Reads a range of a file in chunks of [`CHUNK_SIZE`] bytes, without moving the file's cursor.
@@ -17,7 +17,7 @@ pub struct FileSource {
     name: Option<PathBuf>,
     offset: u64,
     remaining: u64,
-    pool: BufferPool,
+    buffer: usize,
 }
 
 impl FileSource {
@@ -29,7 +29,7 @@ impl FileSource {
             name: None,
             offset,
             remaining: length,
-            pool: BufferPool::new(buffer),
+            buffer,
         }
     }
 
@@ -48,7 +48,7 @@ impl ChunkSource for FileSource {
         if self.remaining == 0 {
             return Ok(None);
         }
-        let mut buffer = self.pool.take();
+        let mut buffer = PooledBuffer::take(self.buffer);
         let space = buffer.space();
         let wanted = usize::try_from(self.remaining).map_or(space.len(), |remaining| remaining.min(space.len()));
         let end = self.offset.checked_add(wanted as u64);

@@ -1,58 +1,48 @@
 //! Buffers that come back when the last chunk over them is gone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+
+use crate::chunk::CHUNK_SIZE;
 
 /// Buffers start at a multiple of this many bytes, a page: the kernel's copies to and from a buffer that starts in the
 /// middle of a cache line, as large allocations do, take up to twice the time.
 const ALIGNMENT: usize = 4096;
 
-/// A supply of equally long buffers for one source.
-///
-/// It never holds more buffers than were in flight at once.
-#[derive(Clone, Debug)]
-pub(crate) struct BufferPool {
-    free: Arc<Mutex<Vec<Box<[u8]>>>>,
-    length: usize,
-}
+/// How many buffers are kept for later, in the whole process: 4 MiB.
+const MOST_FREE: usize = 16;
 
-impl BufferPool {
-    /// A pool of buffers of `length` bytes, empty at first.
-    pub(crate) fn new(length: usize) -> Self {
-        Self {
-            free: Arc::default(),
-            length,
-        }
-    }
+/// Buffers that nobody uses. Sources share them: an image of many small layers would have the kernel fill fresh pages
+/// with zeros for each layer, which takes longer than to read them.
+static FREE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
-    /// A buffer with arbitrary content.
-    pub(crate) fn take(&self) -> PooledBuffer {
-        let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let data = reused.unwrap_or_else(|| vec![0; self.length + ALIGNMENT].into_boxed_slice());
-        let start = data.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        PooledBuffer {
-            data,
-            start,
-            end: start,
-            pool: self.clone(),
-        }
-    }
-}
-
-/// A buffer on loan from a [`BufferPool`].
+/// A buffer on loan. Those of [`CHUNK_SIZE`] bytes are used again.
 #[derive(Debug)]
 pub(crate) struct PooledBuffer {
     data: Box<[u8]>,
     start: usize,
+    length: usize,
     end: usize,
-    pool: BufferPool,
 }
 
 impl PooledBuffer {
+    /// A buffer of `length` bytes with arbitrary content.
+    pub(crate) fn take(length: usize) -> Self {
+        let reused = if length == CHUNK_SIZE { free().pop() } else { None };
+        let data = reused.unwrap_or_else(|| vec![0; length + ALIGNMENT].into_boxed_slice());
+        let start = data.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        Self {
+            data,
+            start,
+            length,
+            end: start,
+        }
+    }
+
     /// The whole buffer, to be filled.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        &mut self.data[self.start..self.start + self.pool.length]
+        &mut self.data[self.start..self.start + self.length]
     }
 
     /// The first `filled` bytes as a chunk; the buffer goes back when the last clone of it is dropped.
@@ -60,6 +50,10 @@ impl PooledBuffer {
         self.end = self.start + filled;
         Bytes::from_owner(self)
     }
+}
+
+fn free() -> std::sync::MutexGuard<'static, Vec<Box<[u8]>>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AsRef<[u8]> for PooledBuffer {
@@ -71,7 +65,10 @@ impl AsRef<[u8]> for PooledBuffer {
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
-        self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(data);
+        let mut free = free();
+        if self.length == CHUNK_SIZE && free.len() < MOST_FREE {
+            free.push(data);
+        }
     }
 }
 
@@ -80,20 +77,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_are_reused_once_no_chunk_holds_them() {
-        let pool = BufferPool::new(8);
-        let mut buffer = pool.take();
-        buffer.space().copy_from_slice(b"12345678");
+    fn buffers_are_used_again_once_no_chunk_holds_them() {
+        let mut buffer = PooledBuffer::take(CHUNK_SIZE);
+        buffer.space()[..8].copy_from_slice(b"12345678");
         let first = buffer.space().as_ptr();
         assert_eq!(first.align_offset(ALIGNMENT), 0);
         let chunk = buffer.freeze(5);
         let clone = chunk.clone();
         assert_eq!(chunk, b"12345"[..]);
         drop(chunk);
-
-        let mut second = pool.take();
-        assert_ne!(second.space().as_ptr(), first);
-        drop(clone);
-        assert_eq!(pool.take().space().as_ptr(), first);
+        // Other tests take and give back, too, but nobody gets a buffer that is held.
+        let mut others: Vec<_> = (0..2 * MOST_FREE).map(|_| PooledBuffer::take(CHUNK_SIZE)).collect();
+        assert!(others.iter_mut().all(|other| other.space().as_ptr() != first));
+        assert_eq!(clone, b"12345"[..]);
+        drop(others);
+        assert!((1..=MOST_FREE).contains(&free().len()));
+        assert_eq!(PooledBuffer::take(8).space().len(), 8);
     }
 }

@@ -6,23 +6,18 @@ use std::io::{self, Read};
 use bytes::Bytes;
 
 use crate::chunk::{CHUNK_SIZE, ChunkSource};
-use crate::pool::BufferPool;
+use crate::pool::PooledBuffer;
 
 /// Reads a [`Read`] to its end in chunks of [`CHUNK_SIZE`] bytes.
 pub struct ReadSource<R> {
     reader: R,
     ended: bool,
-    pool: BufferPool,
 }
 
 impl<R: Read + Send> ReadSource<R> {
     /// Reads `reader` from where it stands. The reader's errors should name what it reads.
     pub fn new(reader: R) -> Self {
-        Self {
-            reader,
-            ended: false,
-            pool: BufferPool::new(CHUNK_SIZE),
-        }
+        Self { reader, ended: false }
     }
 }
 
@@ -38,7 +33,7 @@ impl<R: Read + Send> ChunkSource for ReadSource<R> {
             return Ok(None);
         }
         // Whole buffers, because a chunk keeps its buffer whatever it holds of it.
-        let mut buffer = self.pool.take();
+        let mut buffer = PooledBuffer::take(CHUNK_SIZE);
         let space = buffer.space();
         let mut filled = 0;
         while filled < space.len() {
