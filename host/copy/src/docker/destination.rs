@@ -98,6 +98,13 @@ impl DockerDestination {
         }
     }
 
+    /// The blob, if the repository has it.
+    async fn existing(&self, info: &BlobInfo) -> Result<Option<Reused>, TransportError> {
+        let Some(digest) = &info.digest else { return Ok(None) };
+        let size = self.repository.blob_exists(digest).await.map_err(failed)?;
+        Ok(size.map(|size| held(info, size, false)))
+    }
+
     /// Takes the blob over from another repository of the registry, whose answer for want of it is no failure: the blob is uploaded then.
     async fn take_over(&self, digest: &Digest, from: &str) -> Result<Option<u64>, TransportError> {
         match self.repository.mount(digest, from).await {
@@ -140,13 +147,17 @@ impl ImageDestination for DockerDestination {
     }
 
     async fn reuse(&self, info: &BlobInfo, _substitute: bool) -> Result<Option<Reused>, TransportError> {
-        let Some(digest) = &info.digest else { return Ok(None) };
-        if let Some(size) = self.repository.blob_exists(digest).await.map_err(failed)? {
-            return Ok(Some(held(info, size, false)));
-        }
         match &self.mount_from {
-            Some(from) => self.mount(info, from).await,
-            None => Ok(None),
+            None => self.existing(info).await,
+            // Where nothing has the image's name, the repository is likely to be new and without blobs.
+            Some(from) if self.named == Some(None) => match self.mount(info, from).await? {
+                None => self.existing(info).await,
+                mounted => Ok(mounted),
+            },
+            Some(from) => match self.existing(info).await? {
+                None => self.mount(info, from).await,
+                existing => Ok(existing),
+            },
         }
     }
 
