@@ -19,11 +19,27 @@ mod retry;
 mod run;
 mod settings;
 mod signals;
+#[cfg(target_os = "linux")]
+mod user_namespace;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    open_files::raise_limit();
     let printer = printer::Printer::to_process();
+    #[cfg(target_os = "linux")]
+    match user_namespace::map_if_asked() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        // The process that waits for it reports that.
+        Err(error) => {
+            printer.explain(&format!("{error:#}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = user_namespace::enter_if_needed() {
+        return run::failed(&error, &printer).into();
+    }
+    open_files::raise_limit();
     run::main(std::env::args_os(), &printer).into()
 }

@@ -23,17 +23,21 @@ const SKOPEO_VERSION: &str = "1.22.2";
 
 /// Carries out the command line `words` and reports its failure once.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>, printer: &Printer) -> ExitStatus {
-    let error = match carry_out(words, printer) {
-        Ok(()) => return ExitStatus::Success,
-        Err(error) => error,
-    };
-    if !is_told_already(&error) {
+    match carry_out(words, printer) {
+        Ok(()) => ExitStatus::Success,
+        Err(error) => failed(&error, printer),
+    }
+}
+
+/// Reports a failure, unless it is told already.
+pub(crate) fn failed(error: &anyhow::Error, printer: &Printer) -> ExitStatus {
+    if !is_told_already(error) {
         if let Some(command) = error.downcast_ref::<UsageError>().and_then(UsageError::show_help_of) {
             printer.explain(&args::help(&[command]));
         }
-        printer.message(Level::Fatal, failure::text(&error));
+        printer.message(Level::Fatal, failure::text(error));
     }
-    ExitStatus::of(&error)
+    ExitStatus::of(error)
 }
 
 /// What `--version` says: as skopeo, which skopeo this is.

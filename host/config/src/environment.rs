@@ -31,9 +31,12 @@ const HOME: &str = "HOME";
 const TMPDIR: &str = "TMPDIR";
 const PATH: &str = "PATH";
 
+/// The variable that says, in a user namespace, whose it is; c/storage's programs set and read it.
+pub const ROOTLESS_UID: &str = "_CONTAINERS_ROOTLESS_UID";
+
 /// The variables that [`Environment`] reads. The network libraries read more by themselves: `HTTP_PROXY`,
 /// `HTTPS_PROXY` and `NO_PROXY` in both cases, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub const VARIABLES: [VariableDoc; 13] = [
+pub const VARIABLES: [VariableDoc; 14] = [
     doc(REGISTRY_AUTH_FILE, "credentials file, as --authfile"),
     doc(DOCKER_CONFIG, "folder of docker's config.json instead of ~/.docker"),
     doc(CONTAINERS_POLICY_JSON, "trust policy file, unless --policy is given"),
@@ -68,6 +71,10 @@ pub const VARIABLES: [VariableDoc; 13] = [
         "folder of small temporary files; blobs go to --tmpdir or /var/tmp",
     ),
     doc(PATH, "folders of credential helpers"),
+    doc(
+        ROOTLESS_UID,
+        "the user, by number, whose files count inside of a user namespace, such as that of `podman unshare`",
+    ),
 ];
 
 /// Where the program finds its files: the user's variables and the system's paths.
@@ -156,7 +163,7 @@ impl Environment {
         let own = self.config_home().map(|config| config.join("containers/certs.d"));
         let system = ["/etc/containers", "/usr/share/containers"].map(|path| self.system_path(path));
         let system = system.iter().flat_map(|folder| {
-            let privileged = match self.user_id {
+            let privileged = match self.user_id() {
                 0 => vec![folder.join("certs.rootful.d")],
                 user => {
                     let rootless = folder.join("certs.rootless.d");
@@ -212,7 +219,7 @@ impl Environment {
     /// system's unless a data folder is given. It need not exist.
     pub fn blob_info_cache_file(&self) -> Option<PathBuf> {
         let folder = match self.path(XDG_DATA_HOME) {
-            None if self.user_id == 0 => Some(self.system_path("/var/lib/containers/cache")),
+            None if self.user_id() == 0 => Some(self.system_path("/var/lib/containers/cache")),
             data => data
                 .or_else(|| self.home_path(".local/share"))
                 .map(|data| data.join("containers/cache")),
@@ -233,7 +240,7 @@ impl Environment {
 
     /// The folder that holds signatures of images in registries where nothing else is configured (RD-06).
     pub fn lookaside_folder(&self) -> Option<PathBuf> {
-        if self.user_id == 0 {
+        if self.user_id() == 0 {
             return Some(self.system_path("/var/lib/containers/sigstore"));
         }
         self.home_path(".local/share/containers/sigstore")
@@ -251,20 +258,20 @@ impl Environment {
 
     /// The user's own storage.conf; root has none.
     pub(crate) fn user_storage_conf(&self) -> Option<PathBuf> {
-        let own = self.config_home().filter(|_| self.user_id != 0);
+        let own = self.config_home().filter(|_| self.user_id() != 0);
         own.map(|config| config.join("containers/storage.conf"))
     }
 
     /// The folders of images and of what does not outlive a restart, unless others are configured.
     pub(crate) fn storage_folders(&self) -> Option<(PathBuf, PathBuf)> {
-        if self.user_id == 0 {
+        if self.user_id() == 0 {
             let folders = ["/var/lib/containers/storage", "/run/containers/storage"];
             let [images, run] = folders.map(|path| self.system_path(path));
             return Some((images, run));
         }
         let data = self.path(XDG_DATA_HOME).or_else(|| self.home_path(".local/share"))?;
         let run = self.path(XDG_RUNTIME_DIR);
-        let run = run.unwrap_or_else(|| self.system_path("/run/user").join(self.user_id.to_string()));
+        let run = run.unwrap_or_else(|| self.system_path("/run/user").join(self.user_id().to_string()));
         Some((data.join("containers/storage"), run.join("containers")))
     }
 
@@ -280,13 +287,19 @@ impl Environment {
     /// A path in which `$HOME` and `$UID` stand for those of the user.
     pub(crate) fn expand(&self, path: &str) -> PathBuf {
         let home = self.path(HOME).unwrap_or_default();
-        let path = path.replace("$UID", &self.user_id.to_string());
+        let path = path.replace("$UID", &self.user_id().to_string());
         PathBuf::from(path.replace("$HOME", &home.to_string_lossy()))
+    }
+
+    /// The user, in a user namespace as it is outside.
+    fn user_id(&self) -> u32 {
+        let outside = self.variables.get(ROOTLESS_UID).and_then(|value| value.to_str());
+        outside.and_then(|text| text.parse().ok()).unwrap_or(self.user_id)
     }
 
     /// Whether the user is not root.
     pub(crate) fn is_rootless(&self) -> bool {
-        self.user_id != 0
+        self.user_id() != 0
     }
 
     /// The folder for small temporary files.
@@ -305,7 +318,7 @@ impl Environment {
         }
         let folder = match self.path(XDG_RUNTIME_DIR) {
             Some(runtime) => runtime.join("containers"),
-            None => self.system_path("/run/containers").join(self.user_id.to_string()),
+            None => self.system_path("/run/containers").join(self.user_id().to_string()),
         };
         Some(folder.join("auth.json"))
     }
@@ -414,6 +427,7 @@ mod tests {
             ("HOME", "/home/me"),
             ("TMPDIR", "/small"),
             ("PATH", "/bin"),
+            ("_CONTAINERS_ROOTLESS_UID", "7"),
         ];
         let environment = set
             .into_iter()
@@ -449,5 +463,16 @@ mod tests {
         assert_eq!(environment.cache_folder(), None);
         assert_eq!(environment.legacy_auth_file(), None);
         assert_eq!(environment.policy_files().len(), 2);
+    }
+
+    #[test]
+    fn in_a_user_namespace_the_user_is_the_one_outside() {
+        let inside = Environment::empty("/").with_user_id(0);
+        assert!(!inside.is_rootless());
+        for (value, expected) in [("7", "/7"), ("0", "/0"), ("seven", "/0")] {
+            let inside = inside.clone().with(ROOTLESS_UID, value);
+            assert_eq!(inside.expand("/$UID"), Path::new(expected));
+            assert_eq!(inside.is_rootless(), value == "7");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod storage;
 
 pub use auth::{AuthError, AuthStore, Credentials, HelperError};
 pub use certificates::{CertificateError, CertificateFiles, ClientCertificate, PemFile};
-pub use environment::{Environment, VARIABLES, VariableDoc};
+pub use environment::{Environment, ROOTLESS_UID, VARIABLES, VariableDoc};
 pub use policy::{Policy, PolicyError, PolicySection, Requirement, RequirementCheck};
 pub use registries_d::{SignatureStorage, SignatureStorageError, StorageUse};
 pub use sigstore_parameters::{SigstoreParameters, SigstoreParametersError};

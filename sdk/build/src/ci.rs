@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 11] = [
+const PEERS: [Package; 12] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -26,6 +26,10 @@ const PEERS: [Package; 11] = [
     Package {
         name: "buildah",
         brings: "buildah",
+    },
+    Package {
+        name: "uidmap",
+        brings: "newuidmap",
     },
     Package {
         name: "umoci",
