@@ -22,6 +22,8 @@ pub(crate) struct Sample {
     pub(crate) registry: f64,
     /// CPU seconds of everything else meanwhile.
     pub(crate) others: f64,
+    /// Bytes of the files that it left; 0 if nobody looked.
+    pub(crate) written: u64,
 }
 
 /// Writes dirty pages, then runs the command; its failure is an error.
@@ -58,6 +60,7 @@ pub(crate) fn measure(command: &mut Command, registries: &[u32]) -> Result<Sampl
         peak: ended.rusage.maxrss,
         registry: registry_used,
         others,
+        written: 0,
     })
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use longshore_tests::DockerRegistry;
 
 use crate::images::{self, Shape};
+use crate::work::From;
 
 /// The stage of every run.
 pub(crate) struct Peers {
@@ -52,11 +53,8 @@ impl Peers {
             run: 0,
         };
         for shape in shapes.iter().copied() {
-            let mut push = peers.skopeo();
-            push.args(["copy", "--quiet", "--dest-tls-verify=false"]);
-            push.args([peers.layout(shape), peers.pushed(shape)]);
-            let status = push.status().context("cannot start skopeo")?;
-            ensure!(status.success(), "the registry cannot be filled: {status}");
+            let pushed = peers.source(shape, From::Registry);
+            peers.fill(shape, &pushed, &["--dest-tls-verify=false"])?;
         }
         Ok(peers)
     }
@@ -92,14 +90,41 @@ impl Peers {
         command
     }
 
-    /// The name of an image in its layout.
-    pub(crate) fn layout(&self, shape: Shape) -> String {
-        format!("oci:{}:x", shape.layout(&self.work).display())
+    /// The name of an image where a row takes it from.
+    pub(crate) fn source(&self, shape: Shape, from: From) -> String {
+        let place = shape.layout(&self.work);
+        let place = place.display();
+        match from {
+            From::Layout => format!("oci:{place}:x"),
+            From::Registry => self.registry.name(&format!("{}:x", shape.name)),
+            From::Archive => format!("docker-archive:{place}.tar:bench/{}:x", shape.name),
+            From::Storage => {
+                let name = shape.name;
+                format!("containers-storage:[overlay@{place}.store/graph+{place}.store/run]localhost/{name}:x")
+            }
+        }
     }
 
-    /// The name of an image in the registry.
-    pub(crate) fn pushed(&self, shape: Shape) -> String {
-        self.registry.name(&format!("{}:x", shape.name))
+    /// Has skopeo put an image where a row takes it from, unless it is there.
+    pub(crate) fn provide(&self, shape: Shape, from: From) -> Result<()> {
+        let ending = match from {
+            From::Layout | From::Registry => return Ok(()),
+            From::Archive => "tar",
+            From::Storage => "store",
+        };
+        if shape.layout(&self.work).with_extension(ending).exists() {
+            return Ok(());
+        }
+        self.fill(shape, &self.source(shape, from), &[])
+    }
+
+    fn fill(&self, shape: Shape, to: &str, flags: &[&str]) -> Result<()> {
+        let mut copy = self.skopeo();
+        copy.args(["copy", "--quiet"]).args(flags);
+        let status = copy.args([&self.source(shape, From::Layout), to]).status();
+        let status = status.context("cannot start skopeo")?;
+        ensure!(status.success(), "{to} cannot be filled: {status}");
+        Ok(())
     }
 
     /// The processes of the registries.
@@ -127,6 +152,32 @@ impl Peers {
     pub(crate) fn clear(&self) -> Result<()> {
         remove(&self.destination)
     }
+
+    /// The same, and makes the folder for a copy that makes none.
+    pub(crate) fn clear_into_folder(&self) -> Result<()> {
+        self.clear()?;
+        let made = fs::create_dir(&self.destination);
+        made.with_context(|| format!("cannot make {}", self.destination.display()))
+    }
+
+    /// Bytes of all files that a copy left.
+    pub(crate) fn arrived(&self) -> Result<u64> {
+        let size = size(&self.destination);
+        size.with_context(|| format!("cannot look through {}", self.destination.display()))
+    }
+}
+
+fn size(folder: &Path) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let (entry, metadata) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+        sum += if metadata.is_dir() {
+            size(&entry)?
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(sum)
 }
 
 /// Removes a folder if it is there.

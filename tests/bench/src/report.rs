@@ -7,12 +7,7 @@ use anyhow::{Context, Result};
 use crate::measure::Sample;
 use crate::peers::Peers;
 use crate::statistics::median;
-use crate::work::{Measured, Work};
-
-/// CPU seconds may be at most this share of skopeo's.
-const CPU_LIMIT: f64 = 0.5;
-/// Peak memory must stay below this, in MiB.
-const PEAK_LIMIT: f64 = 48.0;
+use crate::work::{Limits, Measured, Work};
 
 /// Prints one line.
 #[expect(clippy::print_stdout, reason = "the one place of this program that prints")]
@@ -45,10 +40,17 @@ pub(crate) fn rows(work: &Work, measured: &Measured) -> usize {
         "others (most)"
     ));
     line(&skopeo.shown("skopeo", ["", "", ""]));
-    let mut missed = ours.judged("longshore", &skopeo, work.wall_limit);
-    if let Some(limit) = work.unsafe_wall_limit {
+    let limits = &work.limits;
+    let mut missed = ours.judged("longshore", &skopeo, limits, limits.wall);
+    if let Some(wall) = limits.unsafe_wall {
         let unsafe_ours = Medians::of(&measured.without_sync);
-        missed += unsafe_ours.judged("longshore --no-sync", &skopeo, limit);
+        missed += unsafe_ours.judged("longshore --no-sync", &skopeo, limits, wall);
+    }
+    if skopeo.written > 0.0 {
+        line(&format!(
+            "written: {:.3} of skopeo's bytes",
+            ours.written / skopeo.written
+        ));
     }
     missed
 }
@@ -77,6 +79,7 @@ struct Medians {
     registry: f64,
     others: f64,
     most_others: f64,
+    written: f64,
 }
 
 impl Medians {
@@ -88,23 +91,26 @@ impl Medians {
             peak: of(|sample| sample.peak as f64 / f64::from(1 << 20)),
             registry: of(|sample| sample.registry),
             others: of(|sample| sample.others),
+            written: of(|sample| sample.written as f64),
             most_others: samples.iter().map(|sample| sample.others).fold(0.0, f64::max),
         }
     }
 
     /// Prints the medians against skopeo's and returns how many limits they miss.
-    fn judged(&self, who: &str, skopeo: &Self, wall_limit: f64) -> usize {
+    fn judged(&self, who: &str, skopeo: &Self, limits: &Limits, wall: f64) -> usize {
         let verdicts = [
-            (self.wall / skopeo.wall, wall_limit),
-            (self.cpu / skopeo.cpu, CPU_LIMIT),
-            (self.peak, PEAK_LIMIT),
+            (self.wall / skopeo.wall, Some(wall)),
+            (self.cpu / skopeo.cpu, limits.cpu),
+            (self.peak, Some(limits.peak)),
         ];
-        let shown = verdicts.map(|(value, limit)| {
-            let verdict = if value <= limit { "ok" } else { "MISSED" };
-            format!("{value:.2} <= {limit:.2} {verdict}")
+        let shown = verdicts.map(|(value, limit)| match limit {
+            Some(limit) if value <= limit => format!("{value:.2} <= {limit:.2} ok"),
+            Some(limit) => format!("{value:.2} <= {limit:.2} MISSED"),
+            None => format!("{value:.2}"),
         });
         line(&self.shown(who, [&shown[0], &shown[1], &shown[2]]));
-        verdicts.iter().filter(|(value, limit)| value > limit).count()
+        let missed = |(value, limit): &&(f64, Option<f64>)| limit.is_some_and(|limit| *value > limit);
+        verdicts.iter().filter(missed).count()
     }
 
     fn shown(&self, who: &str, [wall, cpu, peak]: [&str; 3]) -> String {

@@ -6,7 +6,7 @@ use crate::images::{EIGHT, SIXTY, Shape};
 use crate::measure::{Sample, measure};
 use crate::peers::Peers;
 use crate::report;
-use crate::work::{Options, SHORT_RUNS};
+use crate::work::{From, Options, SHORT_RUNS};
 
 /// Wall time through components, as a share of that with native plugins.
 const LIMIT: f64 = 1.02;
@@ -62,8 +62,8 @@ impl Price {
         peers.begin_run()?;
         peers.clear()?;
         let from = match self.from_registry {
-            true => peers.pushed(self.shape),
-            false => peers.layout(self.shape),
+            true => peers.source(self.shape, From::Registry),
+            false => peers.source(self.shape, From::Layout),
         };
         let mut command = peers.in_process();
         command.arg(if sandboxed { "components" } else { "native" });

@@ -20,19 +20,60 @@ pub(crate) struct Options {
     pub(crate) only: String,
 }
 
+/// No image is smaller, in bytes.
+const LEAST: u64 = 50_000_000;
+
 /// Work under 100 ms is repeated this often.
 pub(crate) const SHORT_RUNS: usize = 25;
 
 /// One row.
 pub(crate) struct Work {
     pub(crate) name: &'static str,
-    /// The most that wall time may be, as a share of skopeo's, when the copy is crash-safe.
-    pub(crate) wall_limit: f64,
-    /// The same with `--no-sync`; none where nothing is written.
-    pub(crate) unsafe_wall_limit: Option<f64>,
+    pub(crate) limits: Limits,
     /// The image that it works on; none for a start-up.
     pub(crate) shape: Option<Shape>,
     job: Job,
+}
+
+/// The most that a row may take; shares are of what skopeo takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Wall time when the copy is crash-safe.
+    pub(crate) wall: f64,
+    /// Wall time with `--no-sync`; none where nothing is written.
+    pub(crate) unsafe_wall: Option<f64>,
+    /// CPU seconds; none where more of them are spent to be done earlier.
+    pub(crate) cpu: Option<f64>,
+    /// Memory, in MiB.
+    pub(crate) peak: f64,
+}
+
+impl Limits {
+    const fn reading(wall: f64) -> Self {
+        Self {
+            wall,
+            unsafe_wall: None,
+            cpu: Some(0.5),
+            peak: 48.0,
+        }
+    }
+
+    const fn writing(wall: f64, unsafe_wall: f64) -> Self {
+        Self {
+            unsafe_wall: Some(unsafe_wall),
+            ..Self::reading(wall)
+        }
+    }
+
+    /// Layers are compressed or unpacked on all cores.
+    const fn transforming(wall: f64) -> Self {
+        Self {
+            wall,
+            unsafe_wall: Some(wall),
+            cpu: None,
+            peak: 64.0,
+        }
+    }
 }
 
 /// What is run.
@@ -48,9 +89,13 @@ enum Job {
 
 /// Where a copied image is.
 #[derive(Clone, Copy)]
-enum From {
+pub(crate) enum From {
     Layout,
     Registry,
+    /// A `docker-archive:` of uncompressed layers.
+    Archive,
+    /// A `containers-storage:` with the driver overlay.
+    Storage,
 }
 
 /// Where a copied image goes.
@@ -58,6 +103,8 @@ enum From {
 enum To {
     /// A folder that is removed before each run, with the name's transport and ending.
     Folder(&'static str, &'static str),
+    /// A file in that folder.
+    Archive,
     /// A layout that has all of the image already.
     FullLayout,
     /// A repository of the same registry that no run has used before.
@@ -76,73 +123,85 @@ pub(crate) struct Measured {
 impl Work {
     /// Every row.
     pub(crate) fn all() -> Vec<Self> {
-        let row = |name, wall_limit, unsafe_wall_limit, shape, job| Self {
+        let row = |name, limits, shape, job| Self {
             name,
-            wall_limit,
-            unsafe_wall_limit,
+            limits,
             shape,
             job,
         };
+        let (reading, writing, transforming) = (Limits::reading, Limits::writing, Limits::transforming);
         let copy = Job::Copy;
-        let (layout, registry) = (From::Layout, From::Registry);
+        let (layout, registry, archive) = (From::Layout, From::Registry, From::Archive);
         let (oci, dir) = (To::Folder("oci", ":x"), To::Folder("dir", ""));
         let (eight, sixty, huge) = (Some(EIGHT), Some(SIXTY), Some(HUGE));
         vec![
             row(
                 "registry -> oci, 8 layers",
-                0.50,
-                Some(0.42),
+                writing(0.50, 0.42),
                 eight,
                 copy(registry, oci),
             ),
             row(
                 "registry -> dir, 8 layers",
-                0.35,
-                Some(0.27),
+                writing(0.35, 0.27),
                 eight,
                 copy(registry, dir),
             ),
-            row("oci -> oci, 8 layers", 0.30, Some(0.12), eight, copy(layout, oci)),
+            row("oci -> oci, 8 layers", writing(0.30, 0.12), eight, copy(layout, oci)),
             row(
                 "registry -> oci, 60 layers",
-                0.60,
-                Some(0.45),
+                writing(0.60, 0.45),
                 sixty,
                 copy(registry, oci),
             ),
-            row("oci -> oci, 60 layers", 0.30, Some(0.10), sixty, copy(layout, oci)),
-            row("registry -> oci, 1.5 GB", 0.45, Some(0.37), huge, copy(registry, oci)),
+            row("oci -> oci, 60 layers", writing(0.30, 0.10), sixty, copy(layout, oci)),
+            row(
+                "registry -> oci, 1.5 GB",
+                writing(0.45, 0.37),
+                huge,
+                copy(registry, oci),
+            ),
             row(
                 "mount from another repository",
-                0.04,
-                None,
+                reading(0.04),
                 eight,
                 copy(registry, To::UnusedRepository),
             ),
             row(
                 "to a registry that has it, 8 layers",
-                0.25,
-                None,
+                reading(0.25),
                 eight,
                 copy(registry, To::FullRegistry),
             ),
             row(
                 "to a registry that has it, 60 layers",
-                0.07,
-                None,
+                reading(0.07),
                 sixty,
                 copy(registry, To::FullRegistry),
             ),
             row(
                 "oci -> oci that has it, 60 layers",
-                0.40,
-                None,
+                reading(0.40),
                 sixty,
                 copy(layout, To::FullLayout),
             ),
-            row("inspect, tags included", 0.40, None, eight, Job::Read("inspect")),
-            row("list-tags", 0.40, None, eight, Job::Read("list-tags")),
-            row("start-up (--version)", 0.35, None, None, Job::StartUp),
+            row("inspect, tags included", reading(0.40), eight, Job::Read("inspect")),
+            row("list-tags", reading(0.40), eight, Job::Read("list-tags")),
+            row(
+                "oci -> docker-archive, not synced by skopeo",
+                transforming(0.30),
+                eight,
+                copy(layout, To::Archive),
+            ),
+            row("docker-archive -> oci", transforming(0.60), eight, copy(archive, oci)),
+            row("docker-archive -> dir", transforming(0.30), eight, copy(archive, dir)),
+            row(
+                "containers-storage -> oci",
+                transforming(0.50),
+                eight,
+                copy(From::Storage, oci),
+            ),
+            row("start-up (--version)", reading(0.35), None, Job::StartUp),
         ]
     }
 
@@ -155,6 +214,9 @@ impl Work {
             without_sync: Vec::new(),
         };
         peers.clear()?;
+        if let (Job::Copy(from, _), Some(shape)) = (self.job, self.shape) {
+            peers.provide(shape, from)?;
+        }
         if let (Job::Copy(from, to @ (To::FullLayout | To::FullRegistry)), Some(shape)) = (self.job, self.shape) {
             let mut fill = peers.skopeo();
             fill.arg("copy").args(arguments(peers, shape, from, to));
@@ -176,7 +238,7 @@ impl Work {
         for _ in 0..runs {
             measured.skopeo.push(self.once(peers, Peers::skopeo, false)?);
             measured.longshore.push(self.once(peers, Peers::longshore, false)?);
-            if self.unsafe_wall_limit.is_some() {
+            if self.limits.unsafe_wall.is_some() {
                 measured.without_sync.push(self.once(peers, Peers::longshore, true)?);
             }
         }
@@ -192,25 +254,30 @@ impl Work {
         }
         match (self.job, self.shape) {
             (Job::Copy(from, to), Some(shape)) => {
-                if let To::Folder(..) = to {
-                    peers.clear()?;
+                match to {
+                    To::Folder(..) => peers.clear()?,
+                    To::Archive => peers.clear_into_folder()?,
+                    _ => {}
                 }
                 command.arg("copy").args(arguments(peers, shape, from, to));
             }
             (Job::Read(word), Some(shape)) => {
-                let image = peers.pushed(shape);
+                let image = peers.source(shape, From::Registry);
                 let repository = image.trim_end_matches(":x");
                 let name = if word == "list-tags" { repository } else { &image };
                 command.args([word, "--tls-verify=false", name]);
             }
             _ => drop(command.arg("--version")),
         }
-        let sample = measure(&mut command, &peers.registries())?;
-        if let Job::Copy(_, To::Folder(..)) = self.job {
-            let arrived = std::fs::read_dir(peers.destination())
-                .with_context(|| format!("{}: nothing arrived", self.name))?
-                .count();
-            ensure!(arrived > 2, "{}: only {arrived} files arrived", self.name);
+        let mut sample = measure(&mut command, &peers.registries())?;
+        if let Job::Copy(_, To::Folder(..) | To::Archive) = self.job {
+            sample.written = peers.arrived()?;
+            ensure!(
+                sample.written > LEAST,
+                "{}: only {} bytes arrived",
+                self.name,
+                sample.written
+            );
         }
         Ok(sample)
     }
@@ -222,13 +289,11 @@ fn arguments(peers: &Peers, shape: Shape, from: From, to: To) -> Vec<String> {
         "--src-tls-verify=false".to_owned(),
         "--dest-tls-verify=false".to_owned(),
     ];
-    arguments.push(match from {
-        From::Layout => peers.layout(shape),
-        From::Registry => peers.pushed(shape),
-    });
+    arguments.push(peers.source(shape, from));
     let folder = peers.destination().display();
     arguments.push(match to {
         To::Folder(transport, ending) => format!("{transport}:{folder}{ending}"),
+        To::Archive => format!("docker-archive:{folder}/archive:bench/image:x"),
         To::FullLayout => format!("oci:{folder}:x"),
         To::UnusedRepository => peers.registry.name(&format!("unused-{}:x", peers.run())),
         To::FullRegistry => peers.other_registry.name(&format!("{}:x", shape.name)),
