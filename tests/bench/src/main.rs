@@ -87,7 +87,7 @@ fn distinct(needed: impl Iterator<Item = Shape>) -> Vec<Shape> {
 
 fn arguments(arguments: impl Iterator<Item = String>) -> Result<Options> {
     let mut options = Options {
-        work: PathBuf::from("target/bench"),
+        work: std::path::absolute("target/bench").context("there is no working directory")?,
         runs: 5,
         only: String::new(),
     };

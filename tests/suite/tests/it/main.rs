@@ -7,6 +7,7 @@
 mod commands;
 mod compression;
 mod concurrency;
+mod conformance;
 mod containers_storage;
 mod copy_lists;
 mod copy_local;
@@ -46,4 +47,5 @@ mod tarball;
 mod terminal;
 mod tls;
 mod untrusted_dump;
+mod user_namespace;
 mod verify;
