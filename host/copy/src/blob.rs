@@ -1,5 +1,6 @@
 mod peeked;
 mod precomputed;
+mod turns;
 mod watch;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use crate::error::{CopyError, Side, TransportError};
 use crate::event::{BlobKind, Event, Reporter, SkipReason};
 use crate::source::{Body, ImageSource};
 use peeked::Peeked;
+pub(crate) use turns::Turns;
 use watch::Watch;
 
 /// How long what is under way may take to notice that the copy was cancelled before it is left to end by itself: it may wait for a peer that never
@@ -43,6 +45,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) cancel: CancellationToken,
     /// What the other images of the same copy have moved.
     pub(crate) moved: &'a MovedBlobs,
+    /// Which blobs are being written.
+    pub(crate) turns: Turns,
 }
 
 /// What a copy has moved so far, by digest in the source and what was to be done to it: the images of a list share layers.
@@ -193,6 +197,11 @@ impl Shared<'_> {
         source: Box<dyn ChunkSource>,
         plan: TransferPlan,
     ) -> Result<Option<Transferred>, CopyError> {
+        // Two layers may become the same blob. The second waits, and then the destination has it.
+        let _turn = match &info.digest {
+            Some(digest) => Some(self.step(self.turns.take(digest)).await?),
+            None => None,
+        };
         let begun = self.patiently(self.destination.begin_blob(info)).await?;
         let Some(PendingBlob { sink, publish }) = begun.map_err(|error| self.on_destination(job, "writing", error))?
         else {

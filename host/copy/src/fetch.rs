@@ -6,7 +6,7 @@ use longshore_blob::LayerWish;
 use longshore_types::{BlobInfo, Descriptor, Digest};
 use tokio_util::sync::CancellationToken;
 
-use crate::blob::{BlobJob, MovedBlobs, Shared};
+use crate::blob::{BlobJob, MovedBlobs, Shared, Turns};
 use crate::blob_info_cache::{BlobInfoCache, MemoryCache};
 use crate::compression::CompressionOptions;
 use crate::error::{CopyError, Side};
@@ -52,6 +52,7 @@ pub async fn fetch_blobs(
         cache: &cache,
         cancel,
         moved: &MovedBlobs::default(),
+        turns: Turns::default(),
     };
     for (number, (descriptor, info)) in blobs.iter().enumerate() {
         let job = BlobJob {

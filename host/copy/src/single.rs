@@ -5,7 +5,7 @@ use bytes::Bytes;
 use longshore_blob::{Change, LayerWish};
 use longshore_types::{Algorithm, Descriptor, Digest, ErrorKind, ImageFormat, RawManifest};
 
-use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared};
+use crate::blob::{BlobJob, MovedBlobs, Outcome, Shared, Turns};
 use crate::copier::Work;
 use crate::destination::ImageDestination;
 use crate::error::{CopyError, Side, TransportError};
@@ -69,6 +69,7 @@ pub(crate) async fn store(
             Placed::Alone => &alone,
             Placed::InList { moved, .. } => moved,
         },
+        turns: Turns::default(),
     };
     let options = work.options;
     let single = Single {

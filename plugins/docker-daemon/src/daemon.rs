@@ -43,12 +43,12 @@ impl Daemon {
     pub(crate) fn connect(session: &Session) -> Result<Self, Error> {
         let address = Address::parse(&session.setting(DAEMON_HOST).unwrap_or_default())?;
         let client = session.http(DAEMON)?;
-        let ping = request("HEAD", format!("{}/_ping", address.prefix));
-        let ping = client
-            .send(&ping, Content::None)
-            .map_err(|error| not_there(&address, error))?;
         // A daemon that does not say is asked for the newest, and says what it thinks of that.
-        let spoken = header(&ping, "api-version").and_then(Version::parse);
+        let spoken = match ping(&client, &address, "HEAD")? {
+            // Before 1.40 there is no HEAD.
+            None => ping(&client, &address, "GET")?,
+            spoken => spoken,
+        };
         let Version { major, minor } = spoken.filter(|spoken| *spoken < NEWEST).unwrap_or(NEWEST);
         Ok(Self {
             client,
@@ -72,6 +72,14 @@ impl Daemon {
             .push(("content-type".to_owned(), "application/x-tar".to_owned()));
         self.client.upload(&request)
     }
+}
+
+/// What a daemon says that it speaks.
+fn ping(client: &Client, address: &Address, method: &str) -> Result<Option<Version>, Error> {
+    let answer = client.send(&request(method, format!("{}/_ping", address.prefix)), Content::None);
+    let answer = answer.map_err(|error| not_there(address, error))?;
+    let spoken = header(&answer, "api-version").filter(|_| answer.status == 200);
+    Ok(spoken.and_then(Version::parse))
 }
 
 fn request(method: &str, target: String) -> Request {

@@ -14,7 +14,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 use x509_cert::name::Name;
 
-use crate::pem_block::blocks;
+use crate::pem_block::{blocks, readable_blocks};
 use crate::public_key::{PublicKey, Scheme};
 
 /// Extensions that may be critical, since they are obeyed here or restrict nothing that is asked of them here.
@@ -115,10 +115,8 @@ impl Certificate {
 
     /// Reads the certificates in a PEM document of the policy; what else stands there counts for nothing, as in Go.
     pub(crate) fn pool(document: &[u8]) -> Vec<Self> {
-        let blocks = pem::parse_many(document).unwrap_or_default();
-        blocks
-            .iter()
-            .filter(|block| block.tag() == "CERTIFICATE")
+        readable_blocks(document)
+            .filter(|block| block.tag() == "CERTIFICATE" && block.headers().iter().next().is_none())
             .filter_map(|block| Self::from_der(block.contents()).ok())
             .collect()
     }

@@ -19,6 +19,16 @@ pub(crate) fn blocks(document: &[u8]) -> Result<Vec<Pem>, String> {
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----";
 
+/// The blocks of a document that can be read; whatever else stands there is passed over, as in Go.
+pub(crate) fn readable_blocks(document: &[u8]) -> impl Iterator<Item = Pem> {
+    // One by one: the parser gives up a document for one broken block.
+    let windows = document.windows(BEGIN.len()).enumerate();
+    let begins = windows.filter(|(_, window)| *window == BEGIN).map(|(at, _)| at);
+    let ends: Vec<usize> = begins.chain([document.len()]).collect();
+    let pieces: Vec<_> = ends.windows(2).map(|ends| &document[ends[0]..ends[1]]).collect();
+    pieces.into_iter().filter_map(|piece| pem::parse(piece).ok())
+}
+
 /// The content of a document's one block.
 pub(crate) fn only_block(document: &[u8]) -> Result<Vec<u8>, String> {
     let mut blocks = blocks(document).map_err(|_| "is not in PEM format".to_owned())?;
@@ -31,9 +41,23 @@ pub(crate) fn only_block(document: &[u8]) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{blocks, only_block};
+    use super::{blocks, only_block, readable_blocks};
 
     const ONE: &str = "-----BEGIN A-----\nAQID\n-----END A-----\n";
+
+    #[test]
+    fn broken_blocks_are_passed_over() {
+        let broken = ONE.replace("AQID", "A*D");
+        for (document, expected) in [
+            (String::new(), 0),
+            ("text".to_owned(), 0),
+            (broken.clone(), 0),
+            (format!("{broken}{ONE}"), 1),
+            (format!("text\n{ONE}text\n{broken}-----BEGIN A-----\n{ONE}"), 2),
+        ] {
+            assert_eq!(readable_blocks(document.as_bytes()).count(), expected, "{document:?}");
+        }
+    }
 
     #[test]
     fn documents() {

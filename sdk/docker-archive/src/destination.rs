@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use longshore_archive::Writer;
 use longshore_guest::{BlobInfo, BlobWriter, Error, Manifest, Reader, Response, Target, Traits, code};
-use longshore_types::{Digest, Parsed, RawManifest, Reference, json, media_type};
+use longshore_types::{Algorithm, Digest, Parsed, RawManifest, Reference, json, media_type};
 
 use crate::archive::{Item, MANIFEST};
 use crate::legacy;
@@ -75,7 +75,7 @@ impl ArchiveWriter {
     ///
     /// # Errors
     ///
-    /// `invalid-data` for a malformed digest.
+    /// `invalid-data` for a malformed digest, `unsupported` for one that the format's names have no room for.
     pub fn begin_blob(&self, info: BlobInfo) -> Result<Box<dyn BlobWriter>, Error> {
         let archive = Rc::clone(&self.archive);
         if info
@@ -90,6 +90,11 @@ impl ArchiveWriter {
         }
         let digest = info.digest.as_deref().map(Digest::parse).transpose();
         let digest = digest.map_err(Error::invalid_data)?;
+        if let Some(digest) = digest.as_ref().filter(|digest| digest.algorithm() != Algorithm::Sha256) {
+            return Err(Error::unsupported(format_args!(
+                "layers of docker tar files have sha256 digests, not {digest}"
+            )));
+        }
         Ok(Box::new(LayerWriter {
             archive,
             announced: digest.zip(info.size),

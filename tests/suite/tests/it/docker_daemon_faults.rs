@@ -43,6 +43,17 @@ impl Connection {
 
 /// Starts a daemon that says which version it speaks and does as `script` says with what else it is asked.
 fn daemon(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> String {
+    daemon_with_ping(
+        |_| "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n",
+        script,
+    )
+}
+
+/// The same, with what it says to a ping by a method.
+fn daemon_with_ping(
+    ping: impl Fn(&str) -> &'static str + Send + Sync + Copy + 'static,
+    script: impl Fn(&mut Connection) + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let script = Arc::new(script);
@@ -55,11 +66,12 @@ fn daemon(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> String {
             let script = Arc::clone(&script);
             std::thread::spawn(move || {
                 while connection.read_until(HEAD_END) {
-                    if !connection.read.starts_with(b"HEAD /_ping ") {
+                    let asked = String::from_utf8_lossy(&connection.read).into_owned();
+                    let Some((method, _)) = asked.split_once(" /_ping ") else {
                         return script(&mut connection);
-                    }
+                    };
                     connection.read.clear();
-                    connection.answer("HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n");
+                    connection.answer(ping(method));
                 }
             });
         }
@@ -123,6 +135,28 @@ fn loading_fails_as_the_daemon_says() {
             connection.answer(&said);
         });
         load(&made(), &address).fails_with(&[fragment]);
+    }
+}
+
+#[test]
+fn a_daemon_that_answers_no_head_is_asked_again() {
+    let refuses = "HTTP/1.1 405 No\r\nApi-Version: 1.2\r\nContent-Length: 0\r\n\r\n";
+    let old = "HTTP/1.1 200 OK\r\nApi-Version: 1.39\r\nContent-Length: 0\r\n\r\n";
+    let silent = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for (ping, version) in [
+        ([refuses, old], "v1.39"),
+        ([silent, silent], "v1.51"),
+        ([old, refuses], "v1.39"),
+    ] {
+        let address = daemon_with_ping(
+            move |method| ping[usize::from(method == "GET")],
+            |connection| {
+                let asked = String::from_utf8_lossy(&connection.read).into_owned();
+                connection.answer(&answer("500 Oh", asked.split(' ').nth(1).unwrap_or_default()));
+            },
+        );
+        let expected = format!("Error response from daemon: /{version}/images/get?");
+        save(&made(), &address).fails_with(&[&expected]);
     }
 }
 

@@ -5,6 +5,9 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use longshore_tests::{
     Fault, Finished, Gate, ImageSpec, Kind, Layer, Packing, Scratch, TestRegistry, When, check_dir, sha256,
 };
@@ -239,6 +242,46 @@ fn several_images_in_one_file() {
 }
 
 /// Blobs that are named by a longer digest have names that have no room in a plain header.
+#[test]
+fn layers_that_become_one_blob_are_in_the_archive_once() {
+    let scratch = Scratch::new().unwrap();
+    let mut made = ImageSpec::new([Layer::new(1, 900_000), Layer::new(2, 900_000)])
+        .make()
+        .unwrap();
+    // The second layer is the first one's tar, packed otherwise.
+    let digests = made.layers(0);
+    let mut tar = Vec::new();
+    MultiGzDecoder::new(made.blobs[&digests[0]].as_ref())
+        .read_to_end(&mut tar)
+        .unwrap();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::none());
+    packed.write_all(&tar).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut config: Value = serde_json::from_slice(&made.blobs[&made.config(0)]).unwrap();
+    config["rootfs"]["diff_ids"][1] = config["rootfs"]["diff_ids"][0].clone();
+    let config = config.to_string().into_bytes();
+    made.blobs.insert(sha256(&config), config.clone().into());
+    made.blobs.insert(sha256(&packed), packed.clone().into());
+    let made = made.with_manifest(|manifest| {
+        manifest["config"]["digest"] = sha256(&config).into();
+        manifest["config"]["size"] = config.len().into();
+        manifest["layers"][1]["digest"] = sha256(&packed).into();
+        manifest["layers"][1]["size"] = packed.len().into();
+    });
+    made.write_dir(&scratch.path("made")).unwrap();
+    let archive = scratch.name("oci-archive", "a.tar:x");
+    let zstd = [
+        "copy",
+        "--dest-compress-format=zstd",
+        &scratch.name("dir", "made"),
+        &archive,
+    ];
+    ours(&scratch, &zstd).success();
+    ours(&scratch, &["copy", &archive, &scratch.name("dir", "back")]).success();
+    let layers = check_dir(&scratch.path("back")).unwrap().layers;
+    assert_eq!(layers[0], layers[1]);
+}
+
 #[test]
 fn blobs_of_other_algorithms() {
     let scratch = Scratch::new().unwrap();
