@@ -75,19 +75,11 @@ pub(crate) fn judge(requirement: &SignedBy, keyring: &Keyring, bytes: &[u8], ima
     let message = Message::parse(bytes).map_err(invalid)?;
     let key = keyring.verify(&message, image.now).map_err(invalid)?;
     let payload = Payload::parse(&message.payload, PayloadKind::Simple)?;
-    let Payload {
-        manifest_digest,
-        docker_reference,
-    } = &payload;
-    if manifest_digest.as_str() != image.manifest_digest {
-        return Err(format!("Signature for digest {manifest_digest} does not match"));
-    }
-    if !requirement
-        .identity
-        .accepts(image.docker_reference.as_deref(), docker_reference)
-    {
-        return Err(format!("Signature for identity {docker_reference:?} is not accepted"));
-    }
+    payload.speaks_for(
+        &image.manifest_digest,
+        image.docker_reference.as_deref(),
+        &requirement.identity,
+    )?;
     Ok(Signed { key, payload })
 }
 

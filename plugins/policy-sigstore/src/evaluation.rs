@@ -106,19 +106,11 @@ pub(crate) fn judge(
         .find(|key| key.verifies(key.usual_scheme(), &attachment.payload, &signature))
         .ok_or_else(|| "cryptographic signature verification failed".to_owned())?;
     let payload = Payload::parse(&attachment.payload, PayloadKind::Sigstore)?;
-    let Payload {
-        manifest_digest,
-        docker_reference,
-    } = &payload;
-    if manifest_digest.as_str() != image.manifest_digest {
-        return Err(format!("Signature for digest {manifest_digest} does not match"));
-    }
-    if !requirement
-        .identity
-        .accepts(image.docker_reference.as_deref(), docker_reference)
-    {
-        return Err(format!("Signature for identity {docker_reference:?} is not accepted"));
-    }
+    payload.speaks_for(
+        &image.manifest_digest,
+        image.docker_reference.as_deref(),
+        &requirement.identity,
+    )?;
     Ok(Signed {
         key: key.fingerprint(),
         payload,

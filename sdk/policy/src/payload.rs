@@ -3,6 +3,7 @@
 use longshore_types::Digest;
 use longshore_types::json::Object;
 
+use crate::identity::SignedIdentity;
 use crate::members::Members;
 
 /// The kind of signature that a payload is made for. A payload of one kind never counts as one of another.
@@ -74,6 +75,30 @@ impl Payload {
             manifest_digest,
             docker_reference,
         })
+    }
+
+    /// Whether it speaks for an image that has this manifest and that the user calls `docker_reference` (PE-05, PE-06).
+    ///
+    /// # Errors
+    ///
+    /// Says what it speaks for instead.
+    pub fn speaks_for(
+        &self,
+        manifest_digest: &str,
+        docker_reference: Option<&str>,
+        identity: &SignedIdentity,
+    ) -> Result<(), String> {
+        let Self {
+            manifest_digest: signed_digest,
+            docker_reference: signed_reference,
+        } = self;
+        if signed_digest.as_str() != manifest_digest {
+            return Err(format!("Signature for digest {signed_digest} does not match"));
+        }
+        if !identity.accepts(docker_reference, signed_reference) {
+            return Err(format!("Signature for identity {signed_reference:?} is not accepted"));
+        }
+        Ok(())
     }
 }
 

@@ -407,11 +407,15 @@ fn log_entries() {
     let judge = Judge::new(&format!(r#""keyData":"{key_data}","rekorPublicKeyData":"{log_data}""#));
     let signature = SigstoreSignature::by_logged_key(&key, &log, &Judge::payload()).unwrap();
     assert!(judge.accepts(signature.stored()));
-    for bytes in mutations(&[signature.annotation("bundle").as_bytes()], 200) {
-        let Ok(promise) = String::from_utf8(bytes) else {
+    let promise = signature.annotation("bundle").to_owned();
+    let said = |text: &str| serde_json::from_str::<serde_json::Value>(text).map(|said| said["Payload"].clone());
+    for bytes in mutations(&[promise.as_bytes()], 200) {
+        let Ok(altered) = String::from_utf8(bytes) else {
             continue;
         };
-        let _ = judge.accepts(signature.clone().with("bundle", &promise).stored());
+        if judge.accepts(signature.clone().with("bundle", &altered).stored()) {
+            assert_eq!(said(&altered).ok(), said(&promise).ok(), "{altered:?}");
+        }
     }
     assert!(!judge.accepts(signature.without("bundle").stored()));
 }
