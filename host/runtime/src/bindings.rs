@@ -15,6 +15,7 @@ pub(crate) mod transport {
         with: {
             "longshore:transport/bytes.reader": crate::host::bytes::Reader,
             "longshore:transport/bytes.writer": crate::host::bytes::Writer,
+            "longshore:transport/bytes.tally": crate::host::tally::Tally,
             "longshore:transport/storage.file": crate::files::OpenFile,
             "longshore:transport/storage.staged": crate::files::Staged,
             "longshore:transport/storage.lock": crate::files::Lock,

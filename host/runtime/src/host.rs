@@ -7,3 +7,4 @@ pub(crate) mod image;
 mod posix;
 pub(crate) mod session;
 mod storage;
+pub(crate) mod tally;

@@ -144,7 +144,7 @@ impl<'a> Contents<'a> {
 }
 
 /// The path of a member below its layer's folder; none if there is no such thing.
-fn clean(name: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn clean(name: &[u8]) -> Option<Vec<u8>> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in name.split(|byte| *byte == b'/') {
         match part {

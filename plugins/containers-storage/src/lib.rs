@@ -1,23 +1,27 @@
-//! The `containers-storage:` transport: images in the storage of podman, buildah and CRI-O (CS-*), read and removed.
+//! The `containers-storage:` transport: images in the storage of podman, buildah and CRI-O (CS-*).
 //!
 //! A store keeps no layer as it was pulled but the files of each, and beside them a `tar-split` record of the archive
 //! that they came from. Such an archive is put together again while it is read: the record is parsed here, the contents
 //! of files are moved by the host.
 //!
 //! Whoever reads a list of the store holds the lock of that list meanwhile; whoever reads a layer holds that of the
-//! layers, so that nobody removes it. Deleting holds the locks of layers and images from beginning to end.
+//! layers, so that nobody removes it. Deleting holds the locks of layers and images from beginning to end, and so does
+//! giving a new image its place; its layers are unpacked before that, where nobody sees them.
 
 mod big_data;
 mod chain;
 mod content;
 mod delete;
+mod destination;
 mod lookup;
 mod manage;
+mod publish;
 mod records;
 mod reference;
 mod scope;
 mod source;
 mod store;
+mod unpack;
 
 use longshore_guest::{Access, Error, Identity, Plan, Purpose, Session, Transport};
 
@@ -37,15 +41,21 @@ impl Transport for ContainersStorage {
             ImageText::parse(&reference.image)?;
         }
         let places = Places::new(&reference.store, |key| plan.setting(key))?;
-        let access = if purpose == Purpose::Delete {
+        if purpose == Purpose::Delete {
             plan.directory(RUN, &places.run_root, Access::Read);
-            Access::Write
-        } else {
-            Access::Read
+        }
+        let access = match purpose {
+            Purpose::Delete => Access::Write,
+            Purpose::Destination => Access::Create,
+            _ => Access::Read,
         };
         for (index, root) in places.roots.iter().enumerate() {
             let access = if index == 0 { access } else { Access::Read };
             plan.directory(&store::label(index), root, access);
+        }
+        if purpose == Purpose::Destination {
+            // Owners, modes and attributes of the files in layers.
+            plan.posix(&store::label(0));
         }
         Ok(())
     }
@@ -71,4 +81,5 @@ impl Transport for ContainersStorage {
 
 longshore_guest::export_transport!(ContainersStorage);
 longshore_guest::export_source!(source::StorageSource);
+longshore_guest::export_destination!(destination::StorageDestination);
 longshore_guest::export_manage!(manage::StorageManage);

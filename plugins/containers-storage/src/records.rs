@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use longshore_guest::Error;
+use longshore_types::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -51,11 +52,18 @@ pub(crate) struct LayerRecord {
     /// The layer below; empty if there is none.
     #[serde(deserialize_with = "or_empty")]
     pub(crate) parent: String,
+    /// Digest of the archive as it came.
+    #[serde(deserialize_with = "or_empty")]
+    pub(crate) compressed_diff_digest: String,
+    /// Its size as it came.
+    pub(crate) compressed_size: u64,
     /// Digest of the archive without compression.
     #[serde(deserialize_with = "or_empty")]
     pub(crate) diff_digest: String,
     /// Its size; negative if it is not known.
     pub(crate) diff_size: Option<i64>,
+    /// How the archive was compressed, as a number.
+    pub(crate) compression: u8,
     #[serde(deserialize_with = "or_empty")]
     pub(crate) flags: HashMap<String, serde_json::Value>,
 }
@@ -79,10 +87,18 @@ pub(crate) struct MountRecord {
     pub(crate) count: i64,
 }
 
+/// A record, as it is written.
+pub(crate) type Members = serde_json::Map<String, serde_json::Value>;
+
 /// What is being made, or removed.
 const INCOMPLETE: &str = "incomplete";
 
 impl LayerRecord {
+    /// Whether its archive had this digest, with or without compression.
+    pub(crate) fn is_of(&self, digest: &Digest) -> bool {
+        [&self.compressed_diff_digest, &self.diff_digest].contains(&&digest.to_string()) && !self.is_incomplete()
+    }
+
     /// Whether somebody was interrupted who made or removed it.
     pub(crate) fn is_incomplete(&self) -> bool {
         self.flags.get(INCOMPLETE) == Some(&serde_json::Value::Bool(true))
@@ -152,22 +168,55 @@ impl<T: Record> Records<T> {
     }
 }
 
+impl<T: Record> Records<T> {
+    /// Changes the records that are meant; members that are not known here stay as they are.
+    pub(crate) fn change(&mut self, is_meant: impl Fn(&T) -> bool, edit: impl Fn(&mut Members)) -> Result<(), Error> {
+        let file = &self.file;
+        let invalid = |error: serde_json::Error| Error::invalid_data(format_args!("{file}: {error}"));
+        for (raw, record) in self.records.iter_mut().filter(|(_, record)| is_meant(record)) {
+            let mut members: Members = serde_json::from_str(raw.get()).map_err(invalid)?;
+            edit(&mut members);
+            *raw = serde_json::value::to_raw_value(&members).map_err(invalid)?;
+            *record = serde_json::from_str(raw.get()).map_err(invalid)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a record.
+    pub(crate) fn add(&mut self, record: &serde_json::Value) -> Result<(), Error> {
+        let file = &self.file;
+        let invalid = |error: serde_json::Error| Error::invalid_data(format_args!("{file}: {error}"));
+        let raw = serde_json::value::to_raw_value(record).map_err(invalid)?;
+        let record = serde_json::from_str(raw.get()).map_err(invalid)?;
+        self.records.push((raw, record));
+        Ok(())
+    }
+}
+
 impl Records<LayerRecord> {
     /// Marks layers as being removed: whoever opens the store next removes what is left of them.
     pub(crate) fn mark_incomplete(&mut self, is_meant: impl Fn(&LayerRecord) -> bool) -> Result<(), Error> {
-        let file = self.file.clone();
-        let invalid = |error: serde_json::Error| Error::invalid_data(format_args!("{file}: {error}"));
-        for (raw, _) in self.records.iter_mut().filter(|(_, record)| is_meant(record)) {
-            let mut members: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(raw.get()).map_err(invalid)?;
+        self.change(is_meant, |members| {
             let flags = members.entry("flags").or_insert(serde_json::Value::Null);
             if !flags.is_object() {
                 *flags = serde_json::json!({});
             }
             flags[INCOMPLETE] = true.into();
-            *raw = serde_json::value::to_raw_value(&members).map_err(invalid)?;
-        }
-        Ok(())
+        })
+    }
+
+    /// Takes the mark away.
+    pub(crate) fn mark_complete(&mut self, is_meant: impl Fn(&LayerRecord) -> bool) -> Result<(), Error> {
+        self.change(is_meant, |members| {
+            let flags = members.get_mut("flags").and_then(serde_json::Value::as_object_mut);
+            let is_empty = flags.is_none_or(|flags| {
+                flags.remove(INCOMPLETE);
+                flags.is_empty()
+            });
+            if is_empty {
+                members.remove("flags");
+            }
+        })
     }
 }
 

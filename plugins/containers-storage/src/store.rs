@@ -16,6 +16,8 @@ const MAX_STORES: usize = 12;
 const MAX_LIST: u32 = 8 << 20;
 /// Bytes at the beginning of a lock file that tell who wrote the list last.
 const TOKEN: usize = 64;
+/// Letters of a layer's short name.
+const LINK: usize = 26;
 
 /// Label of a store: the first is the one that is written to.
 pub(crate) fn label(index: usize) -> String {
@@ -204,6 +206,16 @@ fn token() -> [u8; TOKEN] {
         bytes.copy_from_slice(&value.to_le_bytes());
     }
     token
+}
+
+/// What a layer is called in mount options, which have no room for its ID.
+pub(crate) fn new_link() -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let random = &token()[8..];
+    random[..LINK]
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect()
 }
 
 /// All stores that a reference is looked up in.

@@ -20,6 +20,8 @@ pub mod code {
     pub const MANIFEST_TYPE_REJECTED: &str = "manifest-type-rejected";
     /// Something is there that must not be replaced.
     pub const ALREADY_EXISTS: &str = "already-exists";
+    /// The system or the grant forbids it.
+    pub const ACCESS_DENIED: &str = "access-denied";
     /// No connection could be made.
     pub const UNREACHABLE: &str = "unreachable";
     /// Anything else.

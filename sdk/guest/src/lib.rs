@@ -43,7 +43,9 @@ pub use bindings::destination::exports::longshore::transport::destination::Trait
 pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outcome, Requirement, Verdict};
 pub use bindings::policy::longshore::policy::image::Image;
 pub use bindings::reference::exports::longshore::transport::reference::{Identity, Purpose};
-pub use bindings::transport::longshore::transport::bytes::{Copied, Reader, Writer, copy, decompress, measure};
+pub use bindings::transport::longshore::transport::bytes::{
+    Copied, Reader, Tally, Writer, copy, decompress, measure, observe,
+};
 pub use bindings::transport::longshore::transport::http::{Client, Content, Request, Response, Upload};
 pub use bindings::transport::longshore::transport::posix;
 pub use bindings::transport::longshore::transport::session::{Access, Plan, Session, Sink};

@@ -62,8 +62,8 @@ struct Line {
     payload: Option<String>,
 }
 
-const FILE: u8 = 1;
-const SEGMENT: u8 = 2;
+pub(crate) const FILE: u8 = 1;
+pub(crate) const SEGMENT: u8 = 2;
 
 impl<R: BufRead> Entries<R> {
     /// Reads from `input`, which is to be buffered well: it is read line by line.

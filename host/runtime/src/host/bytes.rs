@@ -10,6 +10,7 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use super::checksums::Checksums;
+use super::tally::{Observed, Tally};
 use crate::bindings::transport::longshore::transport::bytes::{Copied, Host, HostReader, HostWriter};
 use crate::bindings::transport::longshore::transport::types::Error as GuestError;
 use crate::control::Control;
@@ -96,28 +97,34 @@ impl Reader {
 
     /// What was not read yet, for the host to read on natively.
     pub(crate) fn into_source(self) -> Box<dyn ChunkSource> {
-        if self.rest.is_empty() {
-            self.source
-        } else {
-            Box::new(Remainder {
-                rest: Some(self.rest),
-                source: self.source,
-            })
-        }
+        Box::new(Remainder {
+            rest: Some(self.rest).filter(|rest| !rest.is_empty()),
+            source: self.source,
+            shared: self.shared,
+        })
     }
 }
 
+/// Still the stream that it was: who lent it learns that its end was read, and can take it back.
 struct Remainder {
     rest: Option<Bytes>,
     source: Box<dyn ChunkSource>,
+    shared: Arc<ReaderState>,
 }
 
 impl ChunkSource for Remainder {
     fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
-        match self.rest.take() {
-            Some(rest) => Ok(Some(rest)),
-            None => self.source.next_chunk(),
+        if self.shared.revoked.load(Ordering::Acquire) {
+            return Err(std::io::Error::other("the host took the stream back"));
         }
+        if let Some(rest) = self.rest.take() {
+            return Ok(Some(rest));
+        }
+        let chunk = self.source.next_chunk()?;
+        if chunk.is_none() {
+            self.shared.at_end.store(true, Ordering::Release);
+        }
+        Ok(chunk)
     }
 }
 
@@ -171,10 +178,11 @@ impl ChannelSink {
     }
 
     fn write(&mut self, data: Bytes, control: &Control) -> GuestResult<()> {
-        if self.gathered.len() + data.len() > limits::GATHERED {
+        let is_large = data.len() > limits::GATHERED / 2;
+        if is_large || self.gathered.len() + data.len() > limits::GATHERED {
             self.flush(control)?;
         }
-        if data.len() > limits::GATHERED / 2 {
+        if is_large {
             return self.send(data, control);
         }
         self.gathered.extend_from_slice(&data);
@@ -311,6 +319,20 @@ impl Host for State {
         })
     }
 
+    fn observe(
+        &mut self,
+        data: Resource<Reader>,
+        checksums: Vec<String>,
+    ) -> Result<Result<(Resource<Reader>, Resource<Tally>), GuestError>> {
+        let source = self.take_source(data)?;
+        let (observed, tally) = match Observed::new(source, &checksums) {
+            Ok(observed) => observed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let reader = self.push(Reader::new(Box::new(observed)))?;
+        Ok(Ok((reader, self.push(tally)?)))
+    }
+
     fn measure(&mut self, data: Resource<Reader>) -> Result<Result<(String, u64), GuestError>> {
         let mut source = self.take_source(data)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);
@@ -402,8 +424,14 @@ mod tests {
 
         let mut remainder = Reader::new(Box::new(Pieces(vec![b"", b"abc"])));
         assert_eq!(remainder.read(1).unwrap(), b"a");
+        let shared = remainder.shared();
         let mut source = remainder.into_source();
         assert_eq!(source.next_chunk().unwrap().unwrap(), "bc");
+        assert!(!shared.is_at_end());
+        assert!(source.next_chunk().unwrap().is_none());
+        assert!(shared.is_at_end());
+        shared.revoke();
+        assert!(source.next_chunk().is_err());
     }
 
     #[test]
@@ -425,5 +453,29 @@ mod tests {
             assert!(source.next_chunk().unwrap().unwrap() == piece);
         }
         assert!(source.next_chunk().unwrap().is_none());
+    }
+
+    #[test]
+    fn pieces_of_any_size_stay_in_order() {
+        const HALF: usize = limits::GATHERED / 2;
+        for sizes in [
+            [1, HALF + 1, 1],
+            [HALF, HALF, 1],
+            [HALF - 1, HALF + 1, HALF + 2],
+            [HALF, HALF + 1, 2 * HALF],
+        ] {
+            let (sender, receiver) = crossbeam_channel::unbounded();
+            let mut writer = Writer::Channel(ChannelSink::new(sender));
+            let mut written = Vec::new();
+            for (byte, size) in (1..).zip(sizes) {
+                let piece = vec![byte; size];
+                written.extend_from_slice(&piece);
+                writer.write(piece.into(), &Control::default()).unwrap();
+            }
+            writer.flush(&Control::default()).unwrap();
+            drop(writer);
+            let read: Vec<u8> = receiver.iter().flat_map(Result::unwrap).collect();
+            assert!(read == written, "{sizes:?}");
+        }
     }
 }

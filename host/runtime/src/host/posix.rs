@@ -128,6 +128,17 @@ impl HostTree for State {
         Ok(tree.publish(self.table.get(&into)?, &path))
     }
 
+    fn publish_files(
+        &mut self,
+        tree: Resource<Tree>,
+        into: Resource<Directory>,
+        names: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Answer<()> {
+        self.enter();
+        let tree = self.table.delete(tree)?;
+        Ok(tree.publish_files(self.table.get(&into)?, &names))
+    }
+
     fn drop(&mut self, tree: Resource<Tree>) -> Result<()> {
         self.enter();
         self.table.delete(tree)?;

@@ -30,6 +30,13 @@ fn docker_archive() {
 }
 
 #[test]
+fn containers_storage() {
+    let reference = "containers-storage:[overlay@{folder}/graph+{folder}/run]localhost/{image}:x";
+    let subject = Subject::new(reference, Keeps::Contents);
+    conforms(&subject, &["list", "1000 layers", "name that is not ASCII"]).unwrap();
+}
+
+#[test]
 fn docker_daemon() {
     let daemon = DockerApi::dockerd().unwrap();
     let host = daemon.address().to_owned();

@@ -9,6 +9,7 @@ mod compression;
 mod concurrency;
 mod conformance;
 mod containers_storage;
+mod containers_storage_written;
 mod copy_lists;
 mod copy_local;
 mod copy_registry;

@@ -290,3 +290,55 @@ fn what_no_file_system_takes() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn files_of_a_tree_get_names_of_their_own() {
+    let grounds = Grounds::new(true);
+    fs::create_dir(grounds.inside().join("objects")).unwrap();
+    fs::write(grounds.inside().join("objects/there"), "old").unwrap();
+    let tree = grounds.tree().stage().unwrap();
+    for name in [b"1", b"2"] {
+        let file = tree.create_file(name).unwrap();
+        file.write_at(0, b"new").unwrap();
+        tree.set_extended_attribute(name, b"user.one", b"1").unwrap();
+    }
+    tree.make_symlink(b"3", b"/no/where").unwrap();
+    tree.make_directory(b"4").unwrap();
+    let names = [("1", "objects/there"), ("2", "objects/a/b"), ("3", "link")];
+    let names = names.map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec()));
+    tree.publish_files(&grounds.directory(), &names).unwrap();
+    let read = |name: &str| fs::read(grounds.inside().join(name)).unwrap();
+    assert_eq!(
+        (read("objects/there"), read("objects/a/b")),
+        (b"old".to_vec(), b"new".to_vec())
+    );
+    assert_eq!(fs::metadata(grounds.inside().join("objects/a/b")).unwrap().nlink(), 1);
+    assert_eq!(
+        fs::read_link(grounds.inside().join("link")).unwrap(),
+        Path::new("/no/where")
+    );
+    let attributes = grounds.tree().extended_attributes(b"objects/a/b").unwrap();
+    assert!(attributes.contains(&(b"user.one".to_vec(), b"1".to_vec())));
+}
+
+#[test]
+fn only_files_of_a_staged_tree_are_published_one_by_one() {
+    let grounds = Grounds::new(true);
+    for (from, to, expected) in [
+        ("file", "../out", "invalid-data"),
+        ("../file", "x", "invalid-data"),
+        ("/etc/passwd", "x", "invalid-data"),
+        ("directory", "x", "invalid-data"),
+        ("nothing", "x", "not-found"),
+    ] {
+        let tree = grounds.tree().stage().unwrap();
+        tree.make_directory(b"directory").unwrap();
+        tree.create_file(b"file").unwrap();
+        let names = [(from.as_bytes().to_vec(), to.as_bytes().to_vec())];
+        let published = tree.publish_files(&grounds.directory(), &names);
+        assert_eq!(code(published), expected, "{from} {to}");
+    }
+    let unstaged = grounds.tree().publish_files(&grounds.directory(), &[]);
+    assert_eq!(code(unstaged), "access-denied");
+    assert!(!grounds.folder.path().join("out").exists() && !grounds.inside().join("x").exists());
+}

@@ -1,0 +1,227 @@
+//! Where members come to be: the folder of an overlay layer, with whiteouts as overlayfs wants them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longshore_guest::posix::{self, Attributes, Device, Time, Tree};
+use longshore_guest::{Context as _, Error, code};
+
+use super::archive::{Kind, Member, Passing};
+use crate::content::clean;
+
+const WHITEOUT: &[u8] = b".wh.";
+/// Whiteouts of another union file system for its own use.
+const WHITEOUT_META: &[u8] = b".wh..wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// What tells overlayfs that a folder hides those below; the second one is for user namespaces.
+const OPAQUE_ATTRIBUTES: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
+/// Of a folder that no member stands for.
+const PARENT_MODE: u32 = 0o755;
+
+/// A tree that is being filled.
+pub(super) struct Place<'a> {
+    tree: &'a Tree,
+    /// Folders get their attributes at the end: what is put into them changes their times.
+    directories: BTreeMap<Vec<u8>, Attributes>,
+    users: BTreeSet<u32>,
+    groups: BTreeSet<u32>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(tree: &'a Tree) -> Self {
+        Self {
+            tree,
+            directories: BTreeMap::new(),
+            users: BTreeSet::new(),
+            groups: BTreeSet::new(),
+        }
+    }
+
+    /// Puts a member where it belongs; the checksum of its contents, if it has any.
+    pub(super) fn put(&mut self, member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
+        let named = |error: Error| Error {
+            message: format!(
+                "{:?}: {}",
+                String::from_utf8_lossy(&member.recorded_name),
+                error.message
+            ),
+            ..error
+        };
+        self.put_member(member, data).map_err(named)
+    }
+
+    fn put_member(&mut self, member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
+        if member.kind == Kind::Nothing {
+            return Ok(None);
+        }
+        let outside = || Error::invalid_data("leads outside of the layer");
+        // The layer's own folder keeps its attributes, as with other tools.
+        let Some(path) = clean(&member.recorded_name) else {
+            return match leads_outside(&member.recorded_name) {
+                true => Err(outside()),
+                false => Ok(None),
+            };
+        };
+        let (parent, name) = split(&path);
+        self.make_parents(parent)?;
+        if name == OPAQUE {
+            self.make_opaque(parent)?;
+            return self.passed(member, data);
+        }
+        if name.starts_with(WHITEOUT_META) {
+            return self.passed(member, data);
+        }
+        if let Some(hidden) = name.strip_prefix(WHITEOUT) {
+            let hidden = joined(parent, hidden);
+            self.make_way(&hidden, false)?;
+            let none = Device { major: 0, minor: 0 };
+            self.tree.make_node(&hidden, posix::Kind::CharacterDevice, none)?;
+            return self.passed(member, data);
+        }
+        self.users.insert(member.user);
+        self.groups.insert(member.group);
+        self.make_way(&path, member.kind == Kind::Directory)?;
+        let mut checksum = None;
+        match &member.kind {
+            Kind::File => {
+                let file = self.tree.create_file(&path)?;
+                if member.size > 0 {
+                    checksum = Some(data.contents(&file, member.size)?);
+                }
+            }
+            Kind::Directory => {
+                if self.tree.status(&path).optional()?.is_none() {
+                    self.tree.make_directory(&path)?;
+                }
+            }
+            Kind::Symlink(target) => self.tree.make_symlink(&path, target)?,
+            Kind::HardLink(target) => {
+                let target = clean(target).ok_or_else(outside)?;
+                self.tree.hard_link(&target, &path)?;
+                // It has the attributes of the member that it is another name of.
+                return Ok(None);
+            }
+            Kind::Fifo => self
+                .tree
+                .make_node(&path, posix::Kind::Fifo, Device { major: 0, minor: 0 })?,
+            Kind::Device { is_block, major, minor } => {
+                let kind = match is_block {
+                    true => posix::Kind::BlockDevice,
+                    false => posix::Kind::CharacterDevice,
+                };
+                let device = Device {
+                    major: *major,
+                    minor: *minor,
+                };
+                self.tree.make_node(&path, kind, device)?;
+            }
+            Kind::Nothing => {}
+        }
+        self.set_attributes(&path, member)?;
+        Ok(checksum)
+    }
+
+    /// A member that is not stored as it is; if it has contents after all, they have to go somewhere.
+    fn passed(&self, member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
+        if member.size == 0 {
+            return Ok(None);
+        }
+        let path = b".wh..wh.contents";
+        let checksum = data.contents(&self.tree.create_file(path)?, member.size)?;
+        self.tree.remove_all(path)?;
+        Ok(Some(checksum))
+    }
+
+    fn set_attributes(&mut self, path: &[u8], member: &Member) -> Result<(), Error> {
+        let attributes = Attributes {
+            user: member.user,
+            group: member.group,
+            mode: (!matches!(member.kind, Kind::Symlink(_))).then_some(member.mode),
+            modified: Time {
+                seconds: member.seconds,
+                nanoseconds: member.nanoseconds,
+            },
+        };
+        self.tree.set_attributes(path, attributes)?;
+        for (name, value) in &member.attributes {
+            self.tree.set_extended_attribute(path, name, value)?;
+        }
+        if member.kind == Kind::Directory {
+            self.directories.insert(path.to_vec(), attributes);
+        } else {
+            self.directories.remove(path);
+        }
+        Ok(())
+    }
+
+    /// Makes the folders above a member that no member before it stood for.
+    fn make_parents(&self, parent: &[u8]) -> Result<(), Error> {
+        if parent.is_empty() || self.tree.status(parent).optional()?.is_some() {
+            return Ok(());
+        }
+        self.make_parents(split(parent).0)?;
+        self.tree.make_directory(parent)?;
+        let attributes = Attributes {
+            user: 0,
+            group: 0,
+            mode: Some(PARENT_MODE),
+            modified: Time {
+                seconds: 0,
+                nanoseconds: 0,
+            },
+        };
+        self.tree.set_attributes(parent, attributes)
+    }
+
+    /// Removes what a later member of the same name takes the place of; a folder stays a folder.
+    fn make_way(&mut self, path: &[u8], for_directory: bool) -> Result<(), Error> {
+        let Some(there) = self.tree.status(path).optional()? else {
+            return Ok(());
+        };
+        if for_directory && there.kind == posix::Kind::Directory {
+            return Ok(());
+        }
+        self.directories.retain(|directory, _| {
+            let below = directory.strip_prefix(path);
+            !below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        });
+        self.tree.remove_all(path)
+    }
+
+    fn make_opaque(&self, directory: &[u8]) -> Result<(), Error> {
+        let [usual, in_namespace] = OPAQUE_ATTRIBUTES;
+        match self.tree.set_extended_attribute(directory, usual, b"y") {
+            Err(error) if error.code == code::ACCESS_DENIED => {
+                self.tree.set_extended_attribute(directory, in_namespace, b"y")
+            }
+            set => set,
+        }
+    }
+
+    /// Gives folders their attributes, the innermost first, and answers with the owners of all members.
+    pub(super) fn finish(self) -> Result<(BTreeSet<u32>, BTreeSet<u32>), Error> {
+        for (path, attributes) in self.directories.into_iter().rev() {
+            self.tree.set_attributes(&path, attributes)?;
+        }
+        Ok((self.users, self.groups))
+    }
+}
+
+/// Whether a name without a place has none because it leads too far up.
+fn leads_outside(name: &[u8]) -> bool {
+    name.split(|byte| *byte == b'/').any(|part| part == b"..")
+}
+
+/// A path's folder and its last part.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+fn joined(parent: &[u8], name: &[u8]) -> Vec<u8> {
+    if parent.is_empty() {
+        return name.to_vec();
+    }
+    [parent, b"/", name].concat()
+}
