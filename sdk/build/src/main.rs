@@ -1,4 +1,4 @@
-//! The project's developer tool, reached through cargo aliases: `cargo plugins`, `cargo demo`,
+//! The project's developer tool, reached through cargo aliases: `cargo plugins`, `cargo build-plugin`, `cargo demo`,
 //! `cargo ci` and `cargo bench-peers`.
 
 mod bench;
@@ -20,6 +20,8 @@ use crate::project::Project;
 
 const USAGE: &str = "usage:
   cargo plugins       build the plugins, check and precompile them
+  cargo build-plugin FOLDER
+                      build a plugin of your own
   cargo demo          build everything and run the main job offline
   cargo ci            install the test peers, then run every check and test
   cargo bench-peers   measure against skopeo (arguments go to the benchmark)";
@@ -38,7 +40,7 @@ fn dispatch() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
-    if task != "bench" && !rest.is_empty() {
+    if !matches!(task.as_str(), "bench" | "build-plugin") && !rest.is_empty() {
         bail!("`{task}` takes no arguments\n{USAGE}");
     }
     match task.as_str() {
@@ -46,6 +48,10 @@ fn dispatch() -> Result<()> {
         "demo" => demo::run(&Project::find()?),
         "ci" => ci::run(&Project::find()?.locked()),
         "bench" => bench::run(&Project::find()?, &rest),
+        "build-plugin" => match rest.as_slice() {
+            [folder] => plugins::build_one(folder.as_ref()),
+            _ => bail!("`build-plugin` takes the plugin's folder\n{USAGE}"),
+        },
         _ => bail!("{USAGE}"),
     }
 }

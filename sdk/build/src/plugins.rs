@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -42,8 +42,16 @@ pub(crate) fn build(project: &Project) -> Result<()> {
     plugins.sort();
 
     project.build_binaries(&["longshore-precompile"])?;
-    let mut precompile = std::process::Command::new(project.binary("longshore-precompile"));
+    let mut precompile = Command::new(project.binary("longshore-precompile"));
     run::run(precompile.arg("--out").arg(project.target(PRECOMPILED)).args(&plugins))
+}
+
+/// Builds somebody's own plugin in its folder, as cargo does where it knows the target.
+pub(crate) fn build_one(folder: &Path) -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder).args(["build", "--release"]);
+    Toolchain::prepare()?.apply(&mut command)?;
+    run::run(&mut command)
 }
 
 /// One component as cargo left it.

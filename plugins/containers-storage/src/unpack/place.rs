@@ -1,6 +1,6 @@
 //! Where members come to be: the folder of an overlay layer, with whiteouts as overlayfs wants them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use longshore_guest::posix::{self, Attributes, Device, Time, Tree};
 use longshore_guest::{Context as _, Error, code};
@@ -22,6 +22,8 @@ pub(super) struct Place<'a> {
     tree: &'a Tree,
     /// Folders get their attributes at the end: what is put into them changes their times.
     directories: BTreeMap<Vec<u8>, Attributes>,
+    /// Of all members so far.
+    names: HashSet<Vec<u8>>,
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
 }
@@ -31,6 +33,7 @@ impl<'a> Place<'a> {
         Self {
             tree,
             directories: BTreeMap::new(),
+            names: HashSet::new(),
             users: BTreeSet::new(),
             groups: BTreeSet::new(),
         }
@@ -61,6 +64,10 @@ impl<'a> Place<'a> {
                 false => Ok(None),
             };
         };
+        // A record from which an archive is put together again has no way to tell them apart.
+        if !self.names.insert(path.clone()) {
+            return Err(Error::invalid_data("duplicates of file paths not supported"));
+        }
         let (parent, name) = split(&path);
         self.make_parents(parent)?;
         if name == OPAQUE {
@@ -172,7 +179,7 @@ impl<'a> Place<'a> {
         self.tree.set_attributes(parent, attributes)
     }
 
-    /// Removes what a later member of the same name takes the place of; a folder stays a folder.
+    /// Removes what a member takes the place of, such as one that hides it; a folder stays a folder.
     fn make_way(&mut self, path: &[u8], for_directory: bool) -> Result<(), Error> {
         let Some(there) = self.tree.status(path).optional()? else {
             return Ok(());

@@ -260,8 +260,8 @@ fn images_are_found_in_additional_stores() {
 }
 
 #[test]
-fn tags_are_not_listed_and_nothing_is_written() {
-    let store = Store::new("overlay");
+fn tags_are_not_listed_and_other_drivers_not_written() {
+    let store = Store::new("vfs");
     store.take(&spec(), "foo:1");
     let list = ["list-tags", "containers-storage:foo"];
     let message = "Unsupported transport 'containers-storage' for tag listing. Only supported: docker, docker-archive";
@@ -271,7 +271,7 @@ fn tags_are_not_listed_and_nothing_is_written() {
     let from = store.scratch.name("dir", "made-foo:1");
     store
         .ours(&["copy", &from, "containers-storage:foo:2"])
-        .fails_with(&["\"containers-storage:\" locations can only be read from, not written to"]);
+        .fails_with(&["images are written to stores with the driver overlay only, not vfs"]);
     assert_eq!(store.entries(), before);
 }
 

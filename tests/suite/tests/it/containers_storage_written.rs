@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use longshore_tests::{Finished, Scratch, check_dir, sha256};
+use longshore_tests::{Finished, ImageSpec, Packing, Scratch, check_dir, sha256};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
@@ -175,6 +175,8 @@ fn base() -> Vec<u8> {
         .file("hidden/old", 0o644, b"old")
         .file("without/a/folder", 0o644, b"new folder")
         .file("empty", 0o644, b"")
+        // Between sizes that the host gathers and those that go on at once.
+        .file("large", 0o644, &vec![b'y'; 140_000])
         .tar()
 }
 
@@ -185,8 +187,7 @@ fn upper() -> Vec<u8> {
         .directory("hidden/", 0o750)
         .file("hidden/.wh..wh..opq", 0o600, b"")
         .file("hidden/new", 0o644, b"new")
-        .file("twice", 0o600, b"first")
-        .file("twice", 0o644, b"second, and longer")
+        .file("more", 0o644, b"more, and longer")
         .file("ünïcode", 0o644, "größe".as_bytes())
         .tar()
 }
@@ -303,11 +304,11 @@ fn podman_uses_what_we_write() {
     let mounted = PathBuf::from(mounted.trim());
     let text = |path: &str| fs::read_to_string(mounted.join(path)).unwrap();
     assert_eq!(
-        (text("etc/a"), text("hidden/new"), text("twice")),
+        (text("etc/a"), text("hidden/new"), text("more")),
         (
             "contents of a\n".to_owned(),
             "new".to_owned(),
-            "second, and longer".to_owned()
+            "more, and longer".to_owned()
         )
     );
     for gone in ["etc/b", "hidden/old"] {
@@ -405,10 +406,13 @@ fn with_diff_ids(folder: &Path, diff_ids: &Value) {
 fn hostile_layers_leave_nothing() {
     let store = Store::new();
     let cut = base()[..2000].to_vec();
+    let twice = Layer::new().file("a", 0o600, b"first").file("./a", 0o600, b"second");
     let linked = Layer::new()
         .link(EntryType::Symlink, "out", "../../../../../../..")
         .file("out/escaped-by-symlink", 0o644, b"x");
     for (name, layer, expected) in [
+        // The first one makes the store.
+        ("link", linked.tar(), None),
         (
             "up",
             Layer::new().raw("../escaped", b"x").tar(),
@@ -440,7 +444,7 @@ fn hostile_layers_leave_nothing() {
             Layer::new().node(EntryType::GNUSparse, "a", 0, 0).tar(),
             Some("\"a\""),
         ),
-        ("link", linked.tar(), None),
+        ("twice", twice.tar(), Some("duplicates of file paths not supported")),
     ] {
         let made = store.made(name, &[layer]);
         let copied = store.ours(&["copy", &made, &store.name("graph", &format!("{name}:1"))]);
@@ -471,4 +475,39 @@ fn hostile_layers_leave_nothing() {
     let copied = store.ours(&["copy", &made, &store.name("graph", "lying:1")]);
     copied.fails_with(&[&lie]);
     assert_eq!(store.layers("graph").len(), 1);
+}
+
+#[test]
+fn signatures_stay_with_their_image() {
+    let store = Store::new();
+    let image = ImageSpec::new([longshore_tests::Layer::new(1, 3000).packed(Packing::Plain)])
+        .make()
+        .unwrap();
+    let made = store.scratch.path("made");
+    image.write_dir(&made).unwrap();
+    let signatures = [&b"\xa3first"[..], b"\xa3second signature"];
+    for (number, signature) in signatures.iter().enumerate() {
+        fs::write(made.join(format!("signature-{}", number + 1)), signature).unwrap();
+    }
+    let name = store.name("graph", "foo:1");
+    store
+        .ours(&["copy", &store.scratch.name("dir", "made"), &name])
+        .success();
+    store
+        .ours(&["copy", &name, &store.scratch.name("dir", "ours")])
+        .success();
+    store
+        .skopeo(&["copy", &name, &store.scratch.name("dir", "theirs")])
+        .success();
+    for read in ["ours", "theirs"] {
+        let read = |number: usize| fs::read(store.scratch.path(read).join(format!("signature-{number}"))).unwrap();
+        assert_eq!([read(1), read(2)], signatures);
+    }
+    // The same image without signatures has none.
+    let unsigned = ["copy", "--remove-signatures", &store.scratch.name("dir", "made"), &name];
+    store.ours(&unsigned).success();
+    store
+        .ours(&["copy", &name, &store.scratch.name("dir", "unsigned")])
+        .success();
+    assert!(!store.scratch.path("unsigned/signature-1").exists());
 }

@@ -47,6 +47,7 @@ mod sigstore_signing;
 mod tarball;
 mod terminal;
 mod tls;
+mod tutorial;
 mod untrusted_dump;
 mod user_namespace;
 mod verify;
