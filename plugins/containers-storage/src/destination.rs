@@ -10,10 +10,10 @@ use longshore_guest::{
 };
 use longshore_types::{Digest, ImageConfig, ImageManifest, Parsed, RawManifest, Reference, media_type};
 
-use crate::publish::{self, Image, Layer};
+use crate::publish::{self, Folders, Image, Layer};
 use crate::records::LayerRecord;
 use crate::reference::{ImageText, StorageReference};
-use crate::store::{Driver, Stores, label};
+use crate::store::{DRIVER, Driver, Stores, label};
 use crate::unpack::{Unpacked, unpack};
 
 /// Most layers that the overlay driver takes.
@@ -26,7 +26,7 @@ const MAX_CONFIG: u64 = 4 << 20;
 /// An image to be.
 pub(crate) struct StorageDestination {
     stores: Stores,
-    tree: Rc<Tree>,
+    folders: Folders,
     name: Option<Reference>,
     /// The ID that the image has to have.
     id: Option<String>,
@@ -61,7 +61,11 @@ impl Destination for StorageDestination {
             _ => (image.name, image.id),
         };
         Ok(Self {
-            tree: Rc::new(session.tree(&label(0))?),
+            folders: Folders {
+                root: session.tree(&label(0))?,
+                tree: Rc::new(session.tree(DRIVER)?),
+                directory: session.directory(DRIVER)?,
+            },
             stores,
             name,
             id,
@@ -110,7 +114,7 @@ impl Destination for StorageDestination {
         Ok(if is_layer(&info) {
             Box::new(LayerWriter {
                 arrived,
-                tree: Rc::clone(&self.tree),
+                tree: Rc::clone(&self.folders.tree),
                 unpacked: RefCell::default(),
             })
         } else {
@@ -168,7 +172,7 @@ impl Destination for StorageDestination {
         let created = created.as_ref().and_then(ImageConfig::created);
         publish::publish(
             self.stores.primary(),
-            &self.tree,
+            &self.folders,
             Image {
                 id,
                 name: self.name.as_ref().map(Reference::to_string),

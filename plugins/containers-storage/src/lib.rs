@@ -26,7 +26,7 @@ mod unpack;
 use longshore_guest::{Access, Error, Identity, Plan, Purpose, Session, Transport};
 
 use reference::{ImageText, StorageReference};
-use store::{Places, RUN, Stores};
+use store::{DRIVER, Driver, Places, RUN, Stores};
 
 /// `containers-storage:[STORE]NAME`, where both STORE and NAME have several forms.
 struct ContainersStorage;
@@ -54,8 +54,15 @@ impl Transport for ContainersStorage {
             plan.directory(&store::label(index), root, access);
         }
         if purpose == Purpose::Destination {
-            // Owners, modes and attributes of the files in layers.
+            // Owners, modes and attributes of the files in layers. The driver's folder may be a mount point, on which
+            // nothing can be moved from outside.
             plan.posix(&store::label(0));
+            plan.directory(
+                DRIVER,
+                &format!("{}/{}", places.roots[0], Driver::Overlay),
+                Access::Create,
+            );
+            plan.posix(DRIVER);
         }
         Ok(())
     }

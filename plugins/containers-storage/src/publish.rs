@@ -1,4 +1,6 @@
-//! Giving a new image its place in a store: layers first, then what belongs to the image, then its record (formats 6.3).
+//! Giving a new image its place in a store: layers first, then what belongs to the image, then its record.
+
+use std::rc::Rc;
 
 use longshore_guest::posix::{Attributes, Time, Tree};
 use longshore_guest::{Context as _, Directory, Error, Staged, code};
@@ -12,8 +14,20 @@ use crate::unpack::{Unpacked, again};
 
 /// Most that one call writes.
 const MAX_WRITE: usize = 1 << 20;
+/// The folder of the layers' short names.
+const LINKS: &[u8] = b"l";
 /// Of the folder of the lowest layer's files.
 const BASE_MODE: u32 = 0o555;
+
+/// Where a store is written.
+pub(crate) struct Folders {
+    /// The store.
+    pub(crate) root: Tree,
+    /// The driver's folder, which has the layers.
+    pub(crate) tree: Rc<Tree>,
+    /// The same.
+    pub(crate) directory: Directory,
+}
 
 /// An image to be, but for its layers.
 pub(crate) struct Image {
@@ -37,8 +51,8 @@ pub(crate) struct Layer {
 }
 
 /// Makes an image visible. After a crash there are layers too many, never an image that lacks one.
-pub(crate) fn publish(store: &Store, tree: &Tree, image: Image, layers: Vec<Layer>) -> Result<(), Error> {
-    make_folders(store, tree)?;
+pub(crate) fn publish(store: &Store, folders: &Folders, image: Image, layers: Vec<Layer>) -> Result<(), Error> {
+    make_folders(store, folders)?;
     let layers_lock = store.lock("layers", true)?;
     let mut records = store.layers()?;
     let mut parent = String::new();
@@ -47,14 +61,14 @@ pub(crate) fn publish(store: &Store, tree: &Tree, image: Image, layers: Vec<Laye
         if !records.iter().any(|record| record.id == id && !record.is_incomplete()) {
             let unpacked = match layer.unpacked.take() {
                 Some(unpacked) => unpacked,
-                None => unpacked_again(store, tree, &records, &layer.diff_id)?,
+                None => unpacked_again(store, &folders.tree, &records, &layer.diff_id)?,
             };
             records.retain(|record| record.id != id);
             records.add(&layer_record(&id, &parent, &layer, &unpacked, &image.created))?;
             // Whoever opens the store after a crash removes what is marked.
             records.mark_incomplete(|record| record.id == id)?;
             store.write_list(&layers_lock, "layers", &records)?;
-            place(store, tree, &id, &parent, unpacked)?;
+            place(store, folders, &id, &parent, unpacked)?;
             records.mark_complete(|record| record.id == id)?;
             store.write_list(&layers_lock, "layers", &records)?;
         }
@@ -114,15 +128,15 @@ fn layer_record(id: &str, parent: &str, layer: &Layer, unpacked: &Unpacked, crea
 }
 
 /// Makes the folders of a store that has none yet. They are closed to others: a layer may hold programs that run as root.
-fn make_folders(store: &Store, tree: &Tree) -> Result<(), Error> {
-    for folder in ["overlay", "overlay-layers", "overlay-images"] {
+fn make_folders(store: &Store, folders: &Folders) -> Result<(), Error> {
+    for folder in ["overlay-layers", "overlay-images"] {
         if store.directory.stat(folder.as_bytes()).optional()?.is_none() {
-            let made = Tree::publish(tree.stage()?, &store.directory, folder.as_bytes());
+            let made = Tree::publish(folders.root.stage()?, &store.directory, folder.as_bytes());
             unless_there(made)?;
         }
     }
-    if store.directory.stat(b"overlay/l").optional()?.is_none() {
-        unless_there(Tree::publish(tree.stage()?, &store.directory, b"overlay/l"))?;
+    if folders.directory.stat(LINKS).optional()?.is_none() {
+        unless_there(Tree::publish(folders.tree.stage()?, &folders.directory, LINKS))?;
     }
     for list in ["layers", "images"] {
         let path = store.path(list, &format!("{list}.lock"));
@@ -146,10 +160,9 @@ fn unless_there(made: Result<(), Error>) -> Result<(), Error> {
 }
 
 /// Puts a layer's files and what the driver keeps beside them in place.
-fn place(store: &Store, tree: &Tree, id: &str, parent: &str, unpacked: Unpacked) -> Result<(), Error> {
-    let directory = &store.directory;
-    let folder = store.driver.folder(id);
-    directory.remove_all(folder.as_bytes()).optional()?;
+fn place(store: &Store, folders: &Folders, id: &str, parent: &str, unpacked: Unpacked) -> Result<(), Error> {
+    let Folders { tree, directory, .. } = folders;
+    directory.remove_all(id.as_bytes()).optional()?;
 
     let link = new_link();
     let beside = tree.stage()?;
@@ -158,13 +171,9 @@ fn place(store: &Store, tree: &Tree, id: &str, parent: &str, unpacked: Unpacked)
     if parent.is_empty() {
         beside.make_directory(b"empty")?;
     } else {
-        write(
-            &beside,
-            b"lower",
-            lower(directory, &store.driver.folder(parent))?.as_bytes(),
-        )?;
+        write(&beside, b"lower", lower(directory, parent)?.as_bytes())?;
     }
-    Tree::publish(beside, directory, folder.as_bytes())?;
+    Tree::publish(beside, directory, id.as_bytes())?;
 
     let attributes = match parent {
         "" => Attributes {
@@ -177,7 +186,7 @@ fn place(store: &Store, tree: &Tree, id: &str, parent: &str, unpacked: Unpacked)
             },
         },
         parent => {
-            let status = tree.status(store.driver.files(parent).as_bytes())?;
+            let status = tree.status(format!("{parent}/diff").as_bytes())?;
             Attributes {
                 user: status.user,
                 group: status.group,
@@ -187,21 +196,21 @@ fn place(store: &Store, tree: &Tree, id: &str, parent: &str, unpacked: Unpacked)
         }
     };
     unpacked.tree.set_attributes(b"", attributes)?;
-    Tree::publish(unpacked.tree, directory, store.driver.files(id).as_bytes())?;
+    Tree::publish(unpacked.tree, directory, format!("{id}/diff").as_bytes())?;
 
     let links = tree.stage()?;
     links.make_symlink(b"link", format!("../{id}/diff").as_bytes())?;
-    let name = (b"link".to_vec(), format!("overlay/l/{link}").into_bytes());
+    let name = (b"link".to_vec(), format!("l/{link}").into_bytes());
     Tree::publish_files(links, directory, &[name])?;
 
-    let record = directory.stage()?;
+    let record = store.directory.stage()?;
     let file = record.file()?;
     for (index, piece) in unpacked.record.chunks(MAX_WRITE).enumerate() {
         file.write_at((index * MAX_WRITE) as u64, piece)?;
     }
     drop(file);
     let path = store.path("layers", &format!("{id}.tar-split.gz"));
-    Staged::publish(record, directory, &path, true)
+    Staged::publish(record, &store.directory, &path, true)
 }
 
 fn write(tree: &Tree, path: &[u8], text: &[u8]) -> Result<(), Error> {

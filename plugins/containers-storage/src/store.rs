@@ -10,6 +10,8 @@ use crate::reference::StoreSpec;
 
 /// Label of the folder with what lives until the machine is started anew; for deleting only.
 pub(crate) const RUN: &str = "run";
+/// Label of the driver's folder, where layers are; for writing only.
+pub(crate) const DRIVER: &str = "driver";
 /// Most stores that are searched: there is an end to what one operation may be granted.
 const MAX_STORES: usize = 12;
 /// Largest list that is read or written.

@@ -104,8 +104,6 @@ impl<'a> Place<'a> {
             Kind::HardLink(target) => {
                 let target = clean(target).ok_or_else(outside)?;
                 self.tree.hard_link(&target, &path)?;
-                // It has the attributes of the member that it is another name of.
-                return Ok(None);
             }
             Kind::Fifo => self
                 .tree
@@ -138,11 +136,17 @@ impl<'a> Place<'a> {
         Ok(Some(checksum))
     }
 
+    /// A hard link gives its own to what it is another name of, as with other tools.
     fn set_attributes(&mut self, path: &[u8], member: &Member) -> Result<(), Error> {
+        let has_mode = match member.kind {
+            Kind::Symlink(_) => false,
+            Kind::HardLink(_) => self.tree.status(path)?.kind != posix::Kind::Symlink,
+            _ => true,
+        };
         let attributes = Attributes {
             user: member.user,
             group: member.group,
-            mode: (!matches!(member.kind, Kind::Symlink(_))).then_some(member.mode),
+            mode: has_mode.then_some(member.mode),
             modified: Time {
                 seconds: member.seconds,
                 nanoseconds: member.nanoseconds,

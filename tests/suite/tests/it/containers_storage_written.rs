@@ -256,13 +256,14 @@ fn without_times_of(files: &[u8], names: &[&str]) -> Vec<u8> {
         } else {
             header.mtime().unwrap()
         };
-        let extensions: Vec<_> = match entry.pax_extensions().unwrap() {
+        let mut extensions: Vec<_> = match entry.pax_extensions().unwrap() {
             Some(all) if !names.contains(&path.as_str()) => all
                 .map(|one| one.unwrap())
                 .map(|one| (one.key().unwrap().to_owned(), sha256(one.value_bytes())))
                 .collect(),
             _ => Vec::new(),
         };
+        extensions.sort();
         let mut data = Vec::new();
         std::io::Read::read_to_end(&mut entry, &mut data).unwrap();
         let link = entry
@@ -433,7 +434,7 @@ fn hostile_layers_leave_nothing() {
             Layer::new().link(EntryType::Link, "a", "nothing").tar(),
             Some("\"a\": "),
         ),
-        ("cut", cut, Some("layer")),
+        ("cut", cut, Some("not a readable tar archive")),
         (
             "text",
             b"this is no archive".repeat(100),
