@@ -25,7 +25,7 @@ impl Stores {
     pub(crate) fn layers_of(&self, found: &Found) -> Result<Vec<Layer>, Error> {
         let mut known: HashMap<String, (usize, LayerRecord)> = HashMap::new();
         for (index, store) in self.all.iter().enumerate() {
-            let _lock = store.lock_to_read("layers");
+            let _lock = store.lock_to_read("layers")?;
             for layer in store.layers()?.iter().filter(|layer| !layer.is_incomplete()) {
                 known.entry(layer.id.clone()).or_insert_with(|| (index, layer.clone()));
             }

@@ -47,7 +47,7 @@ impl Blob for LayerBlob {
     }
 
     fn produce(&self, out: &Writer) -> Result<(), Error> {
-        let _lock = self.stores.all[self.layer().store].lock_to_read("layers");
+        let _lock = self.stores.all[self.layer().store].lock_to_read("layers")?;
         let (record, _) = decompress(self.record()?.reader(0, None)?)?;
         let record = BufReader::with_capacity(READ_AHEAD, ReaderIo(&record));
         let mut contents = Contents::new(&self.stores, &self.layers[self.index..]);

@@ -19,17 +19,17 @@ pub(crate) fn image(session: &Session, stores: &Stores, text: &ImageText) -> Res
     // In this order, as everybody takes them.
     let layers_lock = store.lock("layers", true)?;
     let images_lock = store.lock("images", true)?;
-    let _containers = store.lock_to_read("containers");
+    let _containers = store.lock_to_read("containers")?;
+    let (mut images, mut layers) = (store.images()?, store.layers()?);
     let Found {
         store: place, image, ..
-    } = stores.find(text)?;
+    } = stores.find_beside(&images, text)?;
     if place != 0 {
         return Err(Error::unsupported(format_args!(
             "image \"{}\" is in an additional image store, which is only read",
             image.id
         )));
     }
-    let (mut images, mut layers) = (store.images()?, store.layers()?);
     let containers = containers(session, store)?;
     if let Some(container) = containers.iter().find(|container| container.image == image.id) {
         return Err(Error::new(

@@ -91,7 +91,7 @@ impl Destination for StorageDestination {
         };
         let digest = Digest::parse(digest).map_err(Error::invalid_data)?;
         let store = self.stores.primary();
-        let _lock = store.lock_to_read("layers");
+        let _lock = store.lock_to_read("layers")?;
         let layers = store.layers()?;
         let found = layers
             .iter()

@@ -4,7 +4,7 @@ use longshore_guest::{Error, code};
 use longshore_types::{Digest, Reference};
 
 use crate::big_data::MANIFEST;
-use crate::records::ImageRecord;
+use crate::records::{ImageRecord, Records};
 use crate::reference::ImageText;
 use crate::store::Stores;
 
@@ -21,9 +21,15 @@ pub(crate) struct Found {
 impl Stores {
     /// The images of all stores; those of the first come first.
     pub(crate) fn images(&self) -> Result<Vec<(usize, ImageRecord)>, Error> {
-        let mut all = Vec::new();
-        for (index, store) in self.all.iter().enumerate() {
-            let _lock = store.lock_to_read("images");
+        let _lock = self.primary().lock_to_read("images")?;
+        self.images_beside(&self.primary().images()?)
+    }
+
+    /// The same for who has read those of the first store, and may hold its lock.
+    fn images_beside(&self, first: &Records<ImageRecord>) -> Result<Vec<(usize, ImageRecord)>, Error> {
+        let mut all: Vec<_> = first.iter().map(|image| (0, image.clone())).collect();
+        for (index, store) in self.all.iter().enumerate().skip(1) {
+            let _lock = store.lock_to_read("images")?;
             all.extend(store.images()?.iter().map(|image| (index, image.clone())));
         }
         Ok(all)
@@ -31,18 +37,26 @@ impl Stores {
 
     /// Finds the image that a reference names.
     pub(crate) fn find(&self, text: &ImageText) -> Result<Found, Error> {
-        let images = self.images()?;
+        self.find_among(&self.images()?, text)
+    }
+
+    /// The same for who has read the images of the first store, and may hold its lock.
+    pub(crate) fn find_beside(&self, first: &Records<ImageRecord>, text: &ImageText) -> Result<Found, Error> {
+        self.find_among(&self.images_beside(first)?, text)
+    }
+
+    fn find_among(&self, images: &[(usize, ImageRecord)], text: &ImageText) -> Result<Found, Error> {
         let not_found = |id: Option<&str>| {
             let reference = self.canonical(text.name.as_ref(), id);
             let message = format!("reference \"{reference}\" does not resolve to an image ID");
             Error::new(code::IMAGE_NOT_FOUND, message)
         };
         let found = match &text.id {
-            Some(id) => by_id(&images, id)?,
+            Some(id) => by_id(images, id)?,
             None => None,
         };
         let found = match (found, &text.bare) {
-            (None, Some(bare)) => by_id(&images, bare)?.map(|found| (found, true)),
+            (None, Some(bare)) => by_id(images, bare)?.map(|found| (found, true)),
             (found, _) => found.map(|found| (found, false)),
         };
         if let Some(((store, image), is_bare)) = found {
@@ -54,7 +68,7 @@ impl Stores {
             return Ok(Found { store, image, name });
         }
         let named = match (&text.id, &text.name) {
-            (None, Some(name)) => by_name(&images, name).or_else(|| by_digest(&images, name)),
+            (None, Some(name)) => by_name(images, name).or_else(|| by_digest(images, name)),
             _ => None,
         };
         match named {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use longshore_guest::{Context as _, Directory, Error, File, Identity, Lock, LockKind, Session};
+use longshore_guest::{Context as _, Directory, Error, File, Identity, Lock, LockKind, Session, code};
 use longshore_types::Reference;
 
 use crate::records::{ImageRecord, LayerRecord, Record, Records};
@@ -166,9 +166,13 @@ impl Store {
         self.directory.lock(&path, LockKind::Posix, exclusive)
     }
 
-    /// For reading: none where there can be no lock, such as on a read-only network file system.
-    pub(crate) fn lock_to_read(&self, list: &str) -> Option<Lock> {
-        self.lock(list, false).ok()
+    /// For reading: none where there can be no lock, as nobody has written there or the file system has none.
+    pub(crate) fn lock_to_read(&self, list: &str) -> Result<Option<Lock>, Error> {
+        match self.lock(list, false) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if [code::NOT_FOUND, code::UNSUPPORTED].contains(&error.code.as_str()) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn list<T: Record>(&self, list: &str, file: &str) -> Result<Records<T>, Error> {

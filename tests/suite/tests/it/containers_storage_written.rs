@@ -1,10 +1,12 @@
 //! `containers-storage:` as a destination: what podman and skopeo make of what was written there.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use longshore_tests::{Finished, ImageSpec, Packing, Scratch, check_dir, sha256};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
@@ -511,4 +513,37 @@ fn signatures_stay_with_their_image() {
         .ours(&["copy", &name, &store.scratch.name("dir", "unsigned")])
         .success();
     assert!(!store.scratch.path("unsigned/signature-1").exists());
+}
+
+#[test]
+fn locks_of_others_are_waited_for_and_changes_are_marked() {
+    let store = Store::new();
+    let first = store.made("first", &[base()]);
+    store.ours(&["copy", &first, &store.name("graph", "first:1")]).success();
+    for (number, list) in ["layers", "images"].into_iter().enumerate() {
+        let path = store.scratch.path(format!("graph/overlay-{list}/{list}.lock"));
+        let before = fs::read(&path).unwrap();
+        assert_eq!(before.len(), 64);
+        // As podman does: a record lock of the process.
+        let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        fcntl_lock(&file, FlockOperation::LockExclusive).unwrap();
+        let layer = Layer::new().file("number", 0o644, list.as_bytes()).tar();
+        let made = store.made(list, &[layer]);
+        let name = store.name("graph", &format!("{list}:1"));
+        let mut child = store
+            .scratch
+            .longshore()
+            .args(["--debug", "copy", &made, &name])
+            .start();
+        let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let waiting = format!("waiting for another process to release its lock on {}", path.display());
+        assert!(told.any(|line| line.contains(&waiting)), "{list}: it did not wait");
+        assert_eq!(store.layers("graph").len(), number + 1);
+        fcntl_lock(&file, FlockOperation::Unlock).unwrap();
+        told.for_each(drop);
+        assert!(child.wait().unwrap().success());
+        // Whoever has read the list before sees by this mark that it is another one.
+        assert_ne!(fs::read(&path).unwrap(), before);
+        assert_eq!(store.layers("graph").len(), number + 2);
+    }
 }
