@@ -23,6 +23,7 @@ const CONTAINERS_POLICY_JSON: &str = "CONTAINERS_POLICY_JSON";
 const CONTAINERS_STORAGE_CONF: &str = "CONTAINERS_STORAGE_CONF";
 const STORAGE_DRIVER: &str = "STORAGE_DRIVER";
 const STORAGE_OPTS: &str = "STORAGE_OPTS";
+const KUBECONFIG: &str = "KUBECONFIG";
 const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
@@ -36,7 +37,7 @@ pub const ROOTLESS_UID: &str = "_CONTAINERS_ROOTLESS_UID";
 
 /// The variables that [`Environment`] reads. The network libraries read more by themselves: `HTTP_PROXY`,
 /// `HTTPS_PROXY` and `NO_PROXY` in both cases, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub const VARIABLES: [VariableDoc; 14] = [
+pub const VARIABLES: [VariableDoc; 15] = [
     doc(REGISTRY_AUTH_FILE, "credentials file, as --authfile"),
     doc(DOCKER_CONFIG, "folder of docker's config.json instead of ~/.docker"),
     doc(CONTAINERS_POLICY_JSON, "trust policy file, unless --policy is given"),
@@ -48,6 +49,10 @@ pub const VARIABLES: [VariableDoc; 14] = [
     doc(
         STORAGE_OPTS,
         "storage options of containers-storage, separated by commas",
+    ),
+    doc(
+        KUBECONFIG,
+        "kubeconfig files of atomic:, separated by colons, instead of ~/.kube/config",
     ),
     doc(
         XDG_RUNTIME_DIR,
@@ -246,6 +251,17 @@ impl Environment {
         self.home_path(".local/share/containers/sigstore")
     }
 
+    /// The files that say where a cluster's API server is, the first that counts first. They need not exist.
+    pub(crate) fn kubeconfig_files(&self) -> Vec<PathBuf> {
+        let named = self.variables.get(KUBECONFIG).filter(|value| !value.is_empty());
+        match named {
+            Some(list) => std::env::split_paths(list)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect(),
+            None => self.home_path(".kube/config").into_iter().collect(),
+        }
+    }
+
     /// The storage.conf that replaces the search for one.
     pub(crate) fn storage_conf(&self) -> Option<PathBuf> {
         self.path(CONTAINERS_STORAGE_CONF)
@@ -420,6 +436,7 @@ mod tests {
             ("CONTAINERS_STORAGE_CONF", "/s.conf"),
             ("STORAGE_DRIVER", "vfs"),
             ("STORAGE_OPTS", "a=b"),
+            ("KUBECONFIG", "/k:/l"),
             ("XDG_RUNTIME_DIR", "/runtime"),
             ("XDG_CONFIG_HOME", "/config"),
             ("XDG_DATA_HOME", "/data"),
@@ -451,6 +468,7 @@ mod tests {
             Path::new("/root/etc/containers/policy.json")
         );
         assert_eq!(environment.plugin_folders()[1], Path::new("/data/longshore/plugins"));
+        assert_eq!(texts(environment.kubeconfig_files()), ["/k", "/l"]);
         assert_eq!(texts(environment.cache_folder()), ["/cache/longshore"]);
         assert_eq!(texts([environment.temporary_folder()]), ["/small"]);
         let names: Vec<_> = set.iter().map(|(name, _)| *name).collect();

@@ -6,6 +6,7 @@
 mod auth;
 mod certificates;
 mod environment;
+mod kubeconfig;
 mod policy;
 mod registries_d;
 mod sigstore_parameters;
@@ -14,6 +15,7 @@ mod storage;
 pub use auth::{AuthError, AuthStore, Credentials, HelperError};
 pub use certificates::{CertificateError, CertificateFiles, ClientCertificate, PemFile};
 pub use environment::{Environment, ROOTLESS_UID, VARIABLES, VariableDoc};
+pub use kubeconfig::{ApiCredentials, ApiServer, KubeconfigError};
 pub use policy::{Policy, PolicyError, PolicySection, Requirement, RequirementCheck};
 pub use registries_d::{SignatureStorage, SignatureStorageError, StorageUse};
 pub use sigstore_parameters::{SigstoreParameters, SigstoreParametersError};

@@ -4,6 +4,7 @@ mod attachments;
 mod certificates;
 mod destination;
 mod elsewhere;
+pub(crate) mod extension;
 mod location;
 mod lookaside;
 mod reference;
@@ -95,7 +96,7 @@ pub(crate) fn repository_name(text: &str) -> Result<String, TransportError> {
     Ok(Target::parse(text, Purpose::Enumerate)?.reference().name())
 }
 
-fn failed(error: RegistryError) -> TransportError {
+pub(crate) fn failed(error: RegistryError) -> TransportError {
     let (kind, repeat) = (error.kind(), matches!(error.problem(), Problem::PiecesOnly(_)));
     let error = TransportError::wrap(kind, error);
     if repeat { error.wanting_repeat() } else { error }

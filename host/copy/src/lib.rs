@@ -1,12 +1,13 @@
 //! Copies container images between any two places that can hold one, verifying every byte on the way.
 //!
-//! [`Transports`] opens images by name: registries natively, everything else through plugins. [`Copier`] moves one image from a [`Location`] to
+//! [`Transports`] opens images by name: registries, and the clusters that have some, natively, everything else through plugins. [`Copier`] moves one image from a [`Location`] to
 //! another: the source is read and accepted by the [`SignaturePolicy`] before the destination is opened, blobs are moved in parallel on threads of
 //! their own, and the image becomes visible with the last step. [`Copying`] is the future of it and [`Events`] its progress; the crate prints
 //! nothing. [`SignaturePolicy::verify`] judges without copying and explains the verdict. The functions for reading
 //! manifests and configs serve commands that only look at an image.
 
 mod access;
+mod atomic;
 mod blob;
 mod blob_info_cache;
 mod compression;
@@ -38,6 +39,7 @@ mod verify;
 mod fakes;
 
 pub use access::{Access, CredentialChoice, Secret};
+pub use atomic::AtomicTransport;
 pub use blob_info_cache::{BlobInfoCache, Fact, MemoryCache, SqliteCache, Variant};
 pub use compression::CompressionOptions;
 pub use copier::{CancelHandle, Copier, Copying};

@@ -6,6 +6,7 @@ use longshore_runtime::PluginHost;
 use longshore_types::{ImageName, ImageNameError};
 
 use crate::access::Access;
+use crate::atomic::{self, AtomicTransport};
 use crate::docker::{self, DockerTransport};
 use crate::error::{CopyError, Side, TransportError};
 use crate::plugin;
@@ -14,7 +15,7 @@ use crate::transport::{Location, Purpose, Transport};
 
 /// The transports that images can be named by.
 ///
-/// [`Transports::standard`] has `docker` and those of a plugin host; an embedder may also bring its own.
+/// [`Transports::standard`] has `docker`, `atomic` and those of a plugin host; an embedder may also bring its own.
 #[derive(Clone)]
 pub struct Transports {
     native: Arc<BTreeMap<String, Arc<dyn Transport>>>,
@@ -55,19 +56,22 @@ impl Transports {
         }
     }
 
-    /// `docker`, with credentials from where `environment` says, and whatever plugins there are. It also says where
-    /// `containers-storage` is.
+    /// `docker` and `atomic`, with credentials from where `environment` says, and whatever plugins there are. It also
+    /// says where `containers-storage` is.
     pub fn standard(plugins: PluginHost, environment: Arc<Environment>) -> Self {
         let docker: Arc<dyn Transport> = Arc::new(DockerTransport::new(Arc::clone(&environment)));
+        let atomic: Arc<dyn Transport> = Arc::new(AtomicTransport::new(Arc::clone(&environment)));
         Self {
             plugins: Some((plugins, environment)),
-            ..Self::new([docker])
+            ..Self::new([docker, atomic])
         }
     }
 
-    /// All names, sorted. This has to look into every plugin.
+    /// The names to show to users, sorted. `atomic` is known without being shown (T-02). This has to look into every
+    /// plugin.
     pub async fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.native.keys().cloned().collect();
+        let shown = self.native.keys().filter(|name| *name != atomic::NAME);
+        let mut names: Vec<String> = shown.cloned().collect();
         if let Some((plugins, _)) = &self.plugins {
             names.extend(plugins.transport_names().await);
         }

@@ -40,7 +40,9 @@ pub(crate) fn client(
         .no_zstd()
         .no_deflate()
         .redirect(Policy::custom(move |attempt| redirect(attempt, verify)));
-    if !certificates.roots.is_empty() {
+    if certificates.only {
+        builder = builder.tls_certs_only(certificates.roots.iter().cloned());
+    } else if !certificates.roots.is_empty() {
         builder = builder.tls_certs_merge(certificates.roots.iter().cloned());
     }
     if let Some(client) = &certificates.client {

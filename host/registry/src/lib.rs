@@ -5,6 +5,8 @@
 //! Configuration files are not this crate's business: credentials and TLS settings come in through
 //! the [`ClientBuilder`].
 //!
+//! [`OpenShift`] asks the API server of a cluster about images in the cluster's registry.
+//!
 //! What a registry sends is never trusted: every answer has a size limit and a stall limit,
 //! credentials go to the registry itself and to the token server that it names over a connection
 //! that is no worse, and nowhere else. Digests of blobs are for the caller to verify.
@@ -21,6 +23,7 @@ mod fault;
 mod http;
 mod limits;
 mod manifests;
+mod openshift;
 mod pieces;
 mod ping;
 mod refusal;
@@ -29,6 +32,7 @@ mod repository;
 mod request;
 mod resume;
 mod scope;
+mod signatures;
 mod tags;
 mod tap;
 mod tls;
@@ -40,6 +44,7 @@ pub use client::{Client, ClientBuilder};
 pub use error::{Problem, RegistryError};
 pub use limits::MAX_TAG_PAGES;
 pub use manifests::{Fetched, ManifestHead};
+pub use openshift::{OpenShift, OpenShiftAccess, TaggedImage};
 pub use refusal::{Refusal, RegistryCode};
 pub use repository::Repository;
 pub use resume::BlobBody;

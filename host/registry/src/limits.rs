@@ -8,6 +8,15 @@ pub const MAX_TAG_PAGES: usize = 64 << 20;
 /// Most pages of one tag list: pages can be empty, so their bytes alone bound nothing.
 pub(crate) const MAX_TAG_PAGE_COUNT: usize = 100_000;
 
+/// Largest list of signatures that a registry keeps itself, in bytes.
+pub(crate) const MAX_SIGNATURE_LIST: usize = 4 << 20;
+
+/// Most signatures of one manifest that are taken from a registry: each is judged, and judging costs time.
+pub(crate) const MAX_SIGNATURES: usize = 128;
+
+/// Largest answer of an API server, in bytes.
+pub(crate) const MAX_API_ANSWER: usize = 4 << 20;
+
 /// Largest answer of a token server, in bytes.
 pub(crate) const MAX_TOKEN_ANSWER: usize = 1 << 20;
 

@@ -3,7 +3,7 @@
 //! It is a ping of `/v2/`, or, for somebody without credentials, the first thing that is to be read:
 //! a registry that wants authorization says so there as well, and one that does not has answered.
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
@@ -21,15 +21,38 @@ pub(crate) struct Endpoint {
     /// `SCHEME://HOST/`.
     pub(crate) base: Url,
     pub(crate) challenges: Vec<Challenge>,
+    /// Whether the registry keeps signatures itself (RC-03).
+    pub(crate) keeps_signatures: bool,
 }
 
+const SUPPORTS_SIGNATURES: HeaderName = HeaderName::from_static("x-registry-supports-signatures");
+
 impl Endpoint {
+    /// Notes what an answer of the registry itself says about it.
+    fn learn(&mut self, reply: &Reply) {
+        self.challenges = challenges(reply.headers());
+        self.keeps_signatures = reply.header(SUPPORTS_SIGNATURES) == Some("1");
+    }
+
     /// `SCHEME://HOST/v2/` with further path segments, each escaped.
     pub(crate) fn url<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
         let mut url = self.base.clone();
         // Only URLs that cannot be a base refuse, and http URLs can.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("v2").extend(segments);
+        }
+        url
+    }
+
+    /// The URL of the signatures of a manifest in the repository `path` (RD-09).
+    pub(crate) fn signatures_url(&self, path: &str, digest: &str) -> Url {
+        let mut url = self.base.clone();
+        // Only URLs that cannot be a base refuse, and http URLs can.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            let name = path.split('/').chain(["signatures", digest]);
+            segments
+                .pop_if_empty()
+                .extend(["extensions", "v2"].into_iter().chain(name));
         }
         url
     }
@@ -82,17 +105,20 @@ impl Client {
         let mut endpoint = Endpoint {
             base,
             challenges: Vec::new(),
+            keeps_signatures: false,
         };
         let mut early = None;
         if let Some(first) = first {
             let mut request = Request::new(Method::GET, endpoint.url(first.path.iter().copied()));
             *request.headers_mut() = first.headers.clone();
             let reply = self.send_patiently(request).await?;
-            let asked = challenges(reply.headers());
+            endpoint.learn(&reply);
             match reply.status() {
-                StatusCode::OK => return Ok((endpoint, Some(reply))),
-                StatusCode::UNAUTHORIZED if !asked.is_empty() => {
-                    endpoint.challenges = asked;
+                StatusCode::OK => {
+                    endpoint.challenges.clear();
+                    return Ok((endpoint, Some(reply)));
+                }
+                StatusCode::UNAUTHORIZED if !endpoint.challenges.is_empty() => {
                     reply.drain().await;
                     return Ok((endpoint, None));
                 }
@@ -105,7 +131,7 @@ impl Client {
             .await?;
         match reply.status() {
             StatusCode::OK | StatusCode::UNAUTHORIZED => {
-                endpoint.challenges = challenges(reply.headers());
+                endpoint.learn(&reply);
                 reply.drain().await;
                 let early = early.filter(|_| endpoint.challenges.is_empty());
                 Ok((endpoint, early))

@@ -16,7 +16,9 @@ pub struct Refusal {
     pub status: u16,
     /// The entries of the error document, at most eight; empty if the body was none.
     pub errors: Vec<RegistryCode>,
-    /// The beginning of a body that was no error document.
+    /// What an API server of Kubernetes' kind said instead of an error document. Control characters are escaped.
+    pub message: Option<String>,
+    /// The beginning of a body that was nothing of all this.
     pub body: String,
 }
 
@@ -45,12 +47,23 @@ struct Entry {
     message: Option<String>,
 }
 
+/// Kubernetes' `Status` object.
+#[derive(Deserialize)]
+struct ApiStatus {
+    status: String,
+    #[serde(default)]
+    message: String,
+}
+
 impl Refusal {
     pub(crate) fn read(status: StatusCode, body: &[u8]) -> Self {
         let errors = serde_json::from_slice::<Document>(body)
             .map(|document| entries(status, document))
             .unwrap_or_default();
-        let body = if errors.is_empty() {
+        let message = serde_json::from_slice::<ApiStatus>(body).ok();
+        let message = message.filter(|said| errors.is_empty() && !said.status.is_empty());
+        let message = message.map(|said| printable(&said.message, MAX_QUOTED));
+        let body = if errors.is_empty() && message.is_none() {
             String::from_utf8_lossy(body).into_owned()
         } else {
             String::new()
@@ -58,6 +71,7 @@ impl Refusal {
         Self {
             status: status.as_u16(),
             errors,
+            message,
             body,
         }
     }
@@ -185,6 +199,9 @@ impl fmt::Display for RegistryCode {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(message) = &self.message {
+            return f.write_str(message);
+        }
         let Some((first, others)) = self.errors.split_first() else {
             let mut excerpt: String = self.body.chars().take(50).collect();
             if excerpt.len() < self.body.len() {
@@ -247,6 +264,21 @@ mod tests {
             (429, r#"{"details":"slow down"}"#, "toomanyrequests: slow down"),
             (401, r#"{"details":"who?"}"#, "unauthorized: who?"),
             (404, "", r#"StatusCode: 404, """#),
+            (
+                404,
+                r#"{"kind":"Status","status":"Failure","message":"imagestreams \"s\" not found\u001b","code":404}"#,
+                r#"imagestreams "s" not found\u{1b}"#,
+            ),
+            (
+                404,
+                r#"{"status":"","message":"m"}"#,
+                r#"StatusCode: 404, "{\"status\":\"\",\"message\":\"m\"}""#,
+            ),
+            (
+                404,
+                r#"{"status":404,"message":"m"}"#,
+                r#"StatusCode: 404, "{\"status\":404,\"message\":\"m\"}""#,
+            ),
             (500, "<html>\n", r#"StatusCode: 500, "<html>\n""#),
             (500, r#"{"errors":[]}"#, r#"StatusCode: 500, "{\"errors\":[]}""#),
             (500, r#"{"errors":7}"#, r#"StatusCode: 500, "{\"errors\":7}""#),

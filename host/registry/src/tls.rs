@@ -10,11 +10,12 @@ use thiserror::Error;
 
 use crate::http::ensure_crypto_provider;
 
-/// Roots that are trusted in addition to the system's, and the certificate that we show to a server that asks for one.
+/// Roots that are trusted in addition to the system's or in their place, and the certificate that we show to a server that asks for one.
 #[derive(Clone, Default)]
 pub struct Certificates {
     pub(crate) roots: Vec<reqwest::Certificate>,
     pub(crate) client: Option<reqwest::Identity>,
+    pub(crate) only: bool,
 }
 
 /// What is wrong with a certificate or key.
@@ -53,6 +54,12 @@ impl Certificates {
         }
         self.roots.append(&mut roots);
         Ok(())
+    }
+
+    /// Trusts the roots that are added and no others.
+    #[must_use]
+    pub fn only(self) -> Self {
+        Self { only: true, ..self }
     }
 
     /// Shows this certificate chain to a server that asks for one.
@@ -96,6 +103,7 @@ impl fmt::Debug for Certificates {
         f.debug_struct("Certificates")
             .field("roots", &self.roots.len())
             .field("client", &self.client.is_some())
+            .field("only", &self.only)
             .finish()
     }
 }

@@ -72,7 +72,7 @@ impl Client {
         refused: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Fault> {
         if let Auth::RegistryToken(token) = &self.inner.auth {
-            return secret(&format!("Bearer {token}")).map(Some);
+            return bearer(token).map(Some);
         }
         for challenge in challenges {
             match (challenge, &self.inner.auth) {
@@ -215,9 +215,13 @@ fn may_see_secret(registry: &Url, realm: &Url) -> bool {
     realm.scheme() == "https" || registry.scheme() != "https"
 }
 
-fn basic(username: &str, password: &str) -> Result<HeaderValue, Fault> {
+pub(crate) fn basic(username: &str, password: &str) -> Result<HeaderValue, Fault> {
     let encoded = BASE64_STANDARD.encode(format!("{username}:{password}"));
     secret(&format!("Basic {encoded}"))
+}
+
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, Fault> {
+    secret(&format!("Bearer {token}"))
 }
 
 fn secret(text: &str) -> Result<HeaderValue, Fault> {

@@ -17,6 +17,6 @@ pub use gpg::{Gpg, GpgError};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use payload::Payload;
 pub use sigstore::{SigstoreKey, SigstoreKeyError};
-pub use stored::{SignatureFormat, SigstoreSignature, StoredSignatureError};
+pub use stored::{SignatureFormat, SigstoreSignature, StoredSignatureError, openpgp_message};
 pub use undumpable::Undumpable;
 pub use untrusted::{UntrustedSignature, UntrustedSignatureError};

@@ -39,6 +39,15 @@ impl SignatureFormat {
     }
 }
 
+/// The OpenPGP message of a simple signing signature, without a format's name in front; none if it is something else.
+pub fn openpgp_message(stored: &[u8]) -> Option<&[u8]> {
+    let message = match stored.strip_prefix(b"\0simple-signing\n") {
+        Some(message) => message,
+        None => stored,
+    };
+    (message.first() != Some(&NAMED)).then_some(message)
+}
+
 /// A signature as sigstore's tools make it, or another document that is attached to an image in the same way (BL-03).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigstoreSignature {
@@ -135,6 +144,21 @@ mod tests {
             (&[&b"\0"[..], &[b'x'; 100]].concat(), other(&"x".repeat(40))),
         ] {
             assert_eq!(SignatureFormat::of(stored), expected, "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn messages_have_no_format_in_front() {
+        for (stored, expected) in [
+            (&b"\x90 message"[..], Some(&b"\x90 message"[..])),
+            (b"", Some(b"")),
+            (b"\0simple-signing\n\x90", Some(b"\x90")),
+            (b"\0simple-signing\n\0", None),
+            (b"\0simple-signing", None),
+            (b"\0sigstore-json\n{}", None),
+            (b"\0", None),
+        ] {
+            assert_eq!(openpgp_message(stored), expected, "{stored:?}");
         }
     }
 

@@ -4,6 +4,7 @@ mod auth;
 mod fault;
 mod manifests;
 mod serve;
+mod signatures;
 mod state;
 mod tls;
 mod uploads;
@@ -56,6 +57,20 @@ impl Builder {
     #[must_use]
     pub fn locations(mut self, locations: Locations) -> Self {
         self.state.locations = locations;
+        self
+    }
+
+    /// Keeps signatures itself, and says so.
+    #[must_use]
+    pub fn keeping_signatures(mut self) -> Self {
+        self.state.keeps_signatures = true;
+        self
+    }
+
+    /// Takes this bearer token, and none other, for what the API server of its cluster is asked.
+    #[must_use]
+    pub fn api_token(mut self, token: &str) -> Self {
+        self.state.api_token = Some(token.to_owned());
         self
     }
 
@@ -209,6 +224,15 @@ impl TestRegistry {
             .blobs
             .get(digest)
             .cloned()
+    }
+
+    /// The signatures that it keeps of a manifest.
+    #[must_use]
+    pub fn signatures(&self, repository: &str, digest: &str) -> Vec<Vec<u8>> {
+        let state = self.shared.lock();
+        let found = state.repositories.get(repository);
+        let kept = found.and_then(|found| found.signatures.get(digest));
+        kept.into_iter().flatten().map(|kept| kept.content()).collect()
     }
 
     /// The tags of a repository, sorted.

@@ -6,6 +6,8 @@ use longshore_sign::{SignatureFormat, SigstoreSignature};
 use longshore_types::{Digest, ErrorKind, Reference};
 
 use super::attachments::Attachments;
+use super::extension;
+use super::failed;
 use super::lookaside::Lookaside;
 use crate::error::TransportError;
 
@@ -23,6 +25,8 @@ const MAX_BYTES: usize = 4 << 20;
 /// The places of one repository's signatures.
 #[derive(Clone, Debug)]
 pub(super) struct Signatures {
+    /// If the registry keeps signatures itself, which goes before all that is configured (RD-08): its repository.
+    by_registry: Option<Repository>,
     /// For all signatures that are read, and for those of other tools than sigstore's that are written.
     lookaside: Option<Lookaside>,
     /// Only where the configuration says so.
@@ -42,14 +46,24 @@ impl Signatures {
         let scopes: Vec<String> = scopes.collect();
         let attached = storage.uses_attachments(&scopes);
         Ok(Self {
+            by_registry: None,
             lookaside: Lookaside::find(reference, storage.lookaside(&scopes, purpose), environment)?,
             attachments: attached.then(|| Attachments::new(repository.clone())),
         })
     }
 
+    /// With what the registry of `repository` says about keeping signatures itself.
+    pub(super) async fn as_announced(self, repository: &Repository) -> Result<Self, TransportError> {
+        let keeps = repository.client().keeps_signatures().await.map_err(failed)?;
+        Ok(Self {
+            by_registry: keeps.then(|| repository.clone()),
+            ..self
+        })
+    }
+
     /// Whether any signature can be kept.
     pub(super) fn can_be_kept(&self) -> bool {
-        self.lookaside.is_some() || self.attachments.is_some()
+        self.by_registry.is_some() || self.lookaside.is_some() || self.attachments.is_some()
     }
 
     /// Why those of sigstore's tools cannot be kept, if they cannot.
@@ -59,9 +73,10 @@ impl Signatures {
 
     /// The signatures of a manifest, in their stored form.
     pub(super) async fn read(&self, client: &Client, digest: &Digest) -> Result<Vec<Vec<u8>>, TransportError> {
-        let mut signatures = match &self.lookaside {
-            Some(lookaside) => lookaside.read(client, digest).await?,
-            None => Vec::new(),
+        let mut signatures = match (&self.by_registry, &self.lookaside) {
+            (Some(repository), _) => extension::read(repository, digest).await?,
+            (None, Some(lookaside)) => lookaside.read(client, digest).await?,
+            (None, None) => Vec::new(),
         };
         if let Some(attachments) = &self.attachments {
             // Some versions of skopeo write them to both places.
@@ -104,12 +119,15 @@ impl Signatures {
         if simple.is_empty() && !signatures.is_empty() {
             return Ok(());
         }
+        if let Some(repository) = &self.by_registry {
+            return extension::add(repository, digest, &simple).await;
+        }
         let lookaside = self.lookaside.as_ref();
         let lookaside = lookaside.ok_or_else(|| unsupported(NO_STORAGE.to_owned()))?;
         lookaside.write(digest, &simple).await
     }
 
-    /// Removes the signatures of a manifest.
+    /// Removes the signatures of a manifest. Those that the registry keeps itself are for it to remove.
     pub(super) async fn remove(&self, digest: &Digest) -> Result<(), TransportError> {
         if let Some(attachments) = &self.attachments {
             attachments.remove(digest).await?;

@@ -99,7 +99,8 @@ impl ImageSource for DockerSource {
             (Some(digest), _) | (None, Some(digest)) => digest.clone(),
             (None, None) => self.manifest(None).await?.digest(Algorithm::Sha256),
         };
-        self.signatures.read(self.repository.client(), &digest).await
+        let signatures = self.signatures.clone().as_announced(&self.repository).await?;
+        signatures.read(self.repository.client(), &digest).await
     }
 
     async fn repository_tags(&self) -> Result<Option<RepositoryTags>, TransportError> {

@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use super::{NamedFiles, SignaturePolicy};
-use crate::docker;
 use crate::error::CopyError;
+use crate::{atomic, docker};
 
 impl SignaturePolicy {
     /// Reads the policy: `explicit`, or else what `environment` finds (PO-02 to PO-04). The evaluators among `plugins` check the requirements in it,
@@ -81,6 +81,9 @@ impl RequirementCheck for PluginCheck {
     fn is_scope(&self, transport: &str, scope: &str) -> bool {
         if transport == docker::NAME {
             return true;
+        }
+        if transport == atomic::NAME {
+            return atomic::is_scope(scope);
         }
         let checked = self.runtime.block_on(async {
             let plugin = self.plugins.transport(transport).await?;

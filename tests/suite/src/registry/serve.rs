@@ -162,7 +162,12 @@ async fn answer(request: hyper::Request<Incoming>, shared: &Shared) -> Result<Re
         let answer = if replaced {
             Answer::new(StatusCode::OK)
         } else {
-            state.route(&record, body, &shared.address.to_string())
+            let answer = state.route(&record, body, &shared.address.to_string());
+            if state.keeps_signatures {
+                answer.header("x-registry-supports-signatures", "1")
+            } else {
+                answer
+            }
         };
         (answer, fault)
     };
@@ -175,8 +180,14 @@ impl State {
         if request.path == "/token" {
             return self.token(request);
         }
+        if let Some(below) = request.path.strip_prefix("/oapi/v1/") {
+            return self.api(request, below, &body);
+        }
         if let Some(refusal) = self.refusal(request, host) {
             return refusal;
+        }
+        if let Some(below) = request.path.strip_prefix("/extensions/v2/") {
+            return self.signatures(request, below, &body);
         }
         let Some(below) = request.path.strip_prefix("/v2/") else {
             return error(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such path");

@@ -9,6 +9,7 @@ use hyper::HeaderMap;
 
 use super::auth::{Auth, Token};
 use super::fault::Script;
+use super::signatures::Kept;
 use crate::sha256;
 
 /// The form of the `Location` header of upload sessions.
@@ -95,6 +96,8 @@ pub(super) struct Repository {
     pub(super) tags: BTreeMap<String, String>,
     /// By digest.
     pub(super) blobs: BTreeMap<String, Bytes>,
+    /// By the digest of the manifest that they are about.
+    pub(super) signatures: BTreeMap<String, Vec<Kept>>,
 }
 
 impl Repository {
@@ -126,6 +129,8 @@ pub(super) struct State {
     pub(super) auth: Auth,
     pub(super) page_size: usize,
     pub(super) locations: Locations,
+    pub(super) keeps_signatures: bool,
+    pub(super) api_token: Option<String>,
     pub(super) repositories: BTreeMap<String, Repository>,
     pub(super) uploads: BTreeMap<String, Upload>,
     pub(super) sessions: u64,
@@ -141,6 +146,8 @@ impl Default for State {
             auth: Auth::Open,
             page_size: usize::MAX,
             locations: Locations::default(),
+            keeps_signatures: false,
+            api_token: None,
             repositories: BTreeMap::new(),
             uploads: BTreeMap::new(),
             sessions: 0,

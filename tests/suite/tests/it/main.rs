@@ -4,6 +4,7 @@
 //! and of the command that installs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail at any line")]
 
+mod atomic;
 mod commands;
 mod compression;
 mod concurrency;
@@ -36,6 +37,7 @@ mod peers_umoci;
 mod policy;
 mod policy_table;
 mod refusals;
+mod registry_signatures;
 mod retries;
 mod schema1;
 mod shapes;
