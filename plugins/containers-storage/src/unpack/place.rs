@@ -82,6 +82,11 @@ impl<'a> Place<'a> {
             self.make_way(&hidden, false)?;
             let none = Device { major: 0, minor: 0 };
             self.tree.make_node(&hidden, posix::Kind::CharacterDevice, none)?;
+            let attributes = Attributes {
+                mode: Some(0),
+                ..attributes(member)
+            };
+            self.tree.set_attributes(&hidden, attributes)?;
             return self.passed(member, data);
         }
         self.users.insert(member.user);
@@ -144,13 +149,8 @@ impl<'a> Place<'a> {
             _ => true,
         };
         let attributes = Attributes {
-            user: member.user,
-            group: member.group,
             mode: has_mode.then_some(member.mode),
-            modified: Time {
-                seconds: member.seconds,
-                nanoseconds: member.nanoseconds,
-            },
+            ..attributes(member)
         };
         self.tree.set_attributes(path, attributes)?;
         for (name, value) in &member.attributes {
@@ -214,6 +214,18 @@ impl<'a> Place<'a> {
             self.tree.set_attributes(&path, attributes)?;
         }
         Ok((self.users, self.groups))
+    }
+}
+
+fn attributes(member: &Member) -> Attributes {
+    Attributes {
+        user: member.user,
+        group: member.group,
+        mode: Some(member.mode),
+        modified: Time {
+            seconds: member.seconds,
+            nanoseconds: member.nanoseconds,
+        },
     }
 }
 

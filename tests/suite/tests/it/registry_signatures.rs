@@ -115,7 +115,7 @@ fn a_signature_from_the_registry_is_judged() {
     fs::write(scratch.path("other"), gpg.export(&[&stranger])).unwrap();
     let pull = || {
         let tool = scratch.longshore().arg("copy").args(PLAIN_HTTP);
-        tool.args([&name, &scratch.name("oci", "to:x")]).run()
+        tool.args([&name, &scratch.name("dir", "to")]).run()
     };
     requirement("key").unwrap();
     pull().success();
