@@ -13,7 +13,10 @@ use crate::printer::Printer;
 /// The passphrase of a key file: the first line of a file, or else what is typed (CP-16). May be dropped while it waits.
 pub(crate) async fn of_key(key: &Path, file: Option<&Path>, printer: &Printer) -> anyhow::Result<Passphrase> {
     if let Some(file) = file {
-        return Ok(Passphrase::of_file(file)?);
+        // It may be a pipe that nobody writes.
+        let file = file.to_owned();
+        let read = tokio::task::spawn_blocking(move || Passphrase::of_file(&file));
+        return Ok(read.await.context("Error reading password")??);
     }
     if !io::stdin().is_terminal() {
         bail!(

@@ -103,13 +103,15 @@ impl OpenedSource {
             }
         };
         let (config, ()) = tokio::try_join!(read_config(source.as_ref(), &manifest), preparing)?;
+        let config = Config::new(config);
+        check_other_layers(&named, &manifest, &config, &self.name)?;
         Ok(AcceptedImage {
             source: Arc::clone(source),
             name: self.name.clone(),
             selected,
             has_other_layers: manifest.layers != named.layers,
             manifest,
-            config: Config::new(config),
+            config,
             signatures,
             schema_one: None,
         })
@@ -164,6 +166,40 @@ async fn readable(
         Ok(Descriptor::new(&layer.media_type, digest, size))
     });
     Ok(named.with_layers(layers.collect::<Result<_, CopyError>>()?))
+}
+
+/// A layer that takes the place of another one was not judged: it has to be what the config, which was, says of it.
+fn check_other_layers(
+    named: &ImageManifest,
+    readable: &ImageManifest,
+    config: &Config,
+    name: &str,
+) -> Result<(), CopyError> {
+    let changed = named
+        .layers
+        .iter()
+        .zip(&readable.layers)
+        .map(|(named, layer)| named != layer);
+    for (index, (layer, _)) in readable
+        .layers
+        .iter()
+        .zip(changed)
+        .enumerate()
+        .filter(|(_, (_, changed))| *changed)
+    {
+        let expected = config
+            .diff_ids
+            .get(index)
+            .filter(|_| config.diff_ids.len() == readable.layers.len());
+        if expected != Some(&layer.digest) {
+            return Err(CopyError::Mismatch {
+                what: format!("layer {index}"),
+                name: name.to_owned(),
+                detail: format!("the source has {} for it, which the config does not name", layer.digest),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Reads the config for an evaluator that asks, on a thread of its own.

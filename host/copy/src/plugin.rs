@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_blob::{ChunkSink, ChunkSource};
 use longshore_config::{Environment, StorageConfig};
-use longshore_runtime::{Error, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings};
+use longshore_runtime::{
+    Error, Origin, Plugin, PluginDestination, PluginHost, PluginSource, Requirement, Session, Settings,
+};
 use longshore_types::{BlobInfo, Digest, ErrorKind, PlatformWish, RawManifest, Reference};
 
 use crate::access::Access;
@@ -126,7 +128,8 @@ impl Transport for PluginTransport {
             transport: self.name.clone(),
             reference: reference.to_owned(),
             planned,
-            elsewhere: Elsewhere::new(access),
+            // Where the URLs lead is the plugin's to say: one of somebody else's has no network.
+            elsewhere: (*self.plugin.origin() == Origin::BuiltIn).then(|| Elsewhere::new(access)),
         }))
     }
 }
@@ -135,11 +138,11 @@ struct PluginLocation {
     transport: String,
     reference: String,
     planned: longshore_runtime::Planned,
-    elsewhere: Elsewhere,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl PluginLocation {
-    async fn open(self) -> Result<(Session, Identity, Elsewhere), TransportError> {
+    async fn open(self) -> Result<(Session, Identity, Option<Elsewhere>), TransportError> {
         let session = self.planned.open().await.map_err(failed)?;
         let identity = session.identify().await.map_err(failed)?;
         // A format may keep a name that is none by today's rules; then the image has none.
@@ -216,7 +219,7 @@ fn signatures_refused(transport: &str) -> Option<String> {
 struct Source {
     source: PluginSource,
     identity: Identity,
-    elsewhere: Elsewhere,
+    elsewhere: Option<Elsewhere>,
 }
 
 #[async_trait]
@@ -232,7 +235,10 @@ impl ImageSource for Source {
     async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError> {
         let body = match (self.source.blob(info).await.map_err(failed), &info.digest) {
             (Err(missing), Some(digest)) if missing.kind() == ErrorKind::BlobNotFound => {
-                let fetched = self.elsewhere.fetch(digest, info).await?;
+                let fetched = match &self.elsewhere {
+                    Some(elsewhere) => elsewhere.fetch(digest, info).await?,
+                    None => None,
+                };
                 return fetched.ok_or(missing);
             }
             (body, _) => body?,

@@ -12,7 +12,7 @@ use crate::challenge::{Challenge, challenges};
 use crate::client::{Client, Inner};
 use crate::error::Problem;
 use crate::fault::Fault;
-use crate::http;
+use crate::http::{self, same_origin};
 use crate::reply::Reply;
 use crate::tls::Certificates;
 
@@ -112,13 +112,17 @@ impl Client {
             let mut request = Request::new(Method::GET, endpoint.url(first.path.iter().copied()));
             *request.headers_mut() = first.headers.clone();
             let reply = self.send_patiently(request).await?;
-            endpoint.learn(&reply);
+            // A host that we were only redirected to gets no say.
+            let is_own = same_origin(reply.url(), &endpoint.base);
+            if is_own {
+                endpoint.learn(&reply);
+            }
             match reply.status() {
                 StatusCode::OK => {
                     endpoint.challenges.clear();
                     return Ok((endpoint, Some(reply)));
                 }
-                StatusCode::UNAUTHORIZED if !endpoint.challenges.is_empty() => {
+                StatusCode::UNAUTHORIZED if is_own && !endpoint.challenges.is_empty() => {
                     reply.drain().await;
                     return Ok((endpoint, None));
                 }

@@ -47,6 +47,10 @@ pub const CALL_BYTES: usize = 8 << 20;
 /// in memory and parsed.
 pub const DOCUMENT: usize = longshore_types::MAX_MANIFEST_SIZE;
 
+/// Streams that one stream is made of, each around the next. Reading one calls them all, one from within the other: too
+/// many take the host's stack.
+pub(crate) const STREAM_DEPTH: usize = 16;
+
 /// Small pieces that a guest writes to a stream, gathered before they go on: each of
 /// them would cost a change of threads.
 pub(crate) const GATHERED: usize = 256 << 10;

@@ -185,6 +185,12 @@ impl Blob for BadBlob {
                 reader.read(1)?;
                 Ok(Body::Streamed(reader))
             }
+            "nested" => {
+                let mut reader = file()?.reader(0, None)?;
+                loop {
+                    (reader, _) = longshore_guest::observe(reader, &[])?;
+                }
+            }
             "produced" | "produced-fails" | "produced-panics" | "produced-endless" | "copied-short"
             | "copied-checksum" => Ok(Body::Produced(Some(8))),
             _ => Ok(Body::Inline(b"{}".to_vec())),

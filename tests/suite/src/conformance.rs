@@ -36,8 +36,11 @@ pub struct Subject {
     pub keeps: Keeps,
     /// Adds what the program needs to get at images here: flags of `copy` for this side (`src` or `dest`), or of a command
     /// on one image (none), and variables.
-    pub with_access: Box<dyn Fn(Tool, Option<&str>) -> Tool>,
+    pub with_access: WithAccess,
 }
+
+/// See [`Subject::with_access`].
+pub type WithAccess = Box<dyn Fn(Tool, Option<&str>) -> Tool>;
 
 impl Subject {
     /// A built-in transport that needs no access flags.

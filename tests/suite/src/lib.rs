@@ -19,7 +19,7 @@ mod terminal;
 
 pub use check::{Checked, check_dir, check_image, check_layout, check_repository};
 pub use command::{Finished, Tool, longshore, peer, test_guest};
-pub use conformance::{Keeps, Outcome, Subject, conformance, conforms};
+pub use conformance::{Keeps, Outcome, Subject, WithAccess, conformance, conforms};
 pub use docker_api::DockerApi;
 pub use docker_registry::DockerRegistry;
 pub use gpg::Gpg;

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore_blob::{BlobError, LayerWish};
 use longshore_types::{
-    Algorithm, Digest, EMPTY_LAYER, ErrorKind, ImageConfig, ImageFormat, Parsed, RawManifest, Reference, SchemaOne,
-    media_type,
+    Algorithm, BlobInfo, Digest, EMPTY_LAYER, ErrorKind, ImageConfig, ImageFormat, Parsed, RawManifest, Reference,
+    SchemaOne, media_type,
 };
 
 use crate::copier::Copier;

@@ -119,7 +119,7 @@ impl Location for DockerLocation {
         let mount_from = neighbour.map(|other| other.path().to_owned());
         let repository = self.repository(Access::Write);
         let signatures = self.signatures(StorageUse::Write, &repository)?;
-        let signatures = signatures.as_announced(&repository).await?;
+        let signatures = signatures.announced_by(&repository).await?;
         Ok(Box::new(DockerDestination::new(
             repository,
             self.identity(),

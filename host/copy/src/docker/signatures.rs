@@ -53,7 +53,7 @@ impl Signatures {
     }
 
     /// With what the registry of `repository` says about keeping signatures itself.
-    pub(super) async fn as_announced(self, repository: &Repository) -> Result<Self, TransportError> {
+    pub(super) async fn announced_by(self, repository: &Repository) -> Result<Self, TransportError> {
         let keeps = repository.client().keeps_signatures().await.map_err(failed)?;
         Ok(Self {
             by_registry: keeps.then(|| repository.clone()),

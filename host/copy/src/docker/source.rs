@@ -99,7 +99,7 @@ impl ImageSource for DockerSource {
             (Some(digest), _) | (None, Some(digest)) => digest.clone(),
             (None, None) => self.manifest(None).await?.digest(Algorithm::Sha256),
         };
-        let signatures = self.signatures.clone().as_announced(&self.repository).await?;
+        let signatures = self.signatures.clone().announced_by(&self.repository).await?;
         signatures.read(self.repository.client(), &digest).await
     }
 

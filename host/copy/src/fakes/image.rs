@@ -32,6 +32,8 @@ pub(crate) struct FakeImage {
     pub(crate) blobs: HashMap<Digest, Bytes>,
     pub(crate) faults: HashMap<Digest, Fault>,
     pub(crate) signatures: Vec<Vec<u8>>,
+    /// What the source has in the place of the layers that the manifest names.
+    pub(crate) other_layers: Option<Vec<BlobInfo>>,
     /// No layer comes before so many are asked for.
     pub(crate) meeting: Option<Arc<Barrier>>,
 }
@@ -158,6 +160,10 @@ impl ImageSource for FakeSource {
         found
             .cloned()
             .ok_or_else(|| TransportError::new(ErrorKind::ImageNotFound, "no such image"))
+    }
+
+    async fn layers(&self, _instance: Option<&Digest>) -> Result<Option<Vec<BlobInfo>>, TransportError> {
+        Ok(self.image.other_layers.clone())
     }
 
     async fn blob(&self, info: &BlobInfo) -> Result<Body, TransportError> {

@@ -291,7 +291,7 @@ impl Directory {
             opened.map_err(at)
         };
         let file = || {
-            let opened = self.open_regular_unless(&|_| false, path, exclusive && self.root.writable);
+            let opened = self.open_regular_unless(&is_locked, path, exclusive && self.root.writable);
             opened.map(File::into_std)
         };
         let is_directory = metadata.is_dir();
@@ -312,7 +312,7 @@ impl Directory {
     }
 }
 
-fn id(metadata: &Metadata) -> FileId {
+pub(super) fn id(metadata: &Metadata) -> FileId {
     FileId {
         device: metadata.dev(),
         inode: metadata.ino(),

@@ -6,6 +6,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longshore_blob::Durability;
 
+use super::directory::id;
+use super::process_lock::is_locked;
 use super::staging::{Staging, descriptor};
 use crate::Error;
 
@@ -127,6 +129,11 @@ impl Root {
             return Ok(());
         }
         for file in files {
+            if self.dir.metadata(file).is_ok_and(|metadata| is_locked(id(&metadata))) {
+                // Whoever opens and closes a file loses the process's record lock of it.
+                rustix::fs::syncfs(descriptor(&self.dir)?)?;
+                continue;
+            }
             unless_removed(self.dir.open(file).and_then(|file| file.sync_all()))?;
         }
         for directory in directories {

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
 use longshore_blob::Durability;
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
@@ -378,7 +379,7 @@ impl Tree {
         let at = |error: std::io::Error| io_error(&place.path, &error);
         if is_directory {
             let parent = place.parent.try_clone().map_err(at)?;
-            let parent = cap_std::fs::Dir::from_std_file(parent.into());
+            let parent = Dir::from_std_file(parent.into());
             return parent.remove_dir_all(&place.name).map_err(at);
         }
         let removed = rustix::fs::unlinkat(&place.parent, &place.name, AtFlags::empty());
@@ -410,11 +411,27 @@ impl Tree {
         if self.root.durability == Durability::Sync {
             rustix::fs::syncfs(&self.directory).map_err(|error| at(error.into()))?;
         }
-        staged.staging.dir.rename(&staged.name, &into.dir, target).map_err(at)?;
+        move_to_free_name(&staged.staging.dir, &staged.name, &into.dir, target).map_err(at)?;
         staged.published = true;
         self.root
             .changed(&into.relative(target.parent().unwrap_or(Path::new(""))));
         Ok(())
+    }
+}
+
+/// Gives a folder a name that nothing has. Without the last step of its own, an empty folder that somebody else just made
+/// would give way.
+fn move_to_free_name(from: &Dir, name: &str, into: &Dir, target: &Path) -> std::io::Result<()> {
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = match parent {
+        Some(parent) => into.open_dir(parent)?,
+        None => into.try_clone()?,
+    };
+    let last = target.file_name().unwrap_or_default();
+    match rustix::fs::renameat_with(from, name, &parent, last, RenameFlags::NOREPLACE) {
+        // Not every file system can tell.
+        Err(Errno::INVAL | Errno::NOSYS) => from.rename(name, &parent, last),
+        renamed => renamed.map_err(Into::into),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Reader {
     rest: Bytes,
     failed: bool,
     shared: Arc<ReaderState>,
+    /// How many streams it is made of, one within the other.
+    depth: usize,
 }
 
 /// What the host sees of a stream that it lent to a guest.
@@ -58,6 +60,15 @@ impl Reader {
             rest: Bytes::new(),
             failed: false,
             shared: Arc::default(),
+            depth: 0,
+        }
+    }
+
+    /// A stream around another one of this depth.
+    fn wrapping(source: Box<dyn ChunkSource>, depth: usize) -> Self {
+        Self {
+            depth: depth + 1,
+            ..Self::new(source)
         }
     }
 
@@ -255,6 +266,18 @@ impl ChunkSource for ChannelSource {
 
 impl State {
     /// The source of a stream that a guest gives away.
+    /// Takes a stream to put another one around it, and its depth.
+    fn take_to_wrap(&mut self, reader: Resource<Reader>) -> Result<GuestResult<(Box<dyn ChunkSource>, usize)>> {
+        self.enter();
+        let reader = self.table.delete(reader)?;
+        if reader.depth == limits::STREAM_DEPTH {
+            let text = format!("a stream is made of more than {} others", limits::STREAM_DEPTH);
+            return Ok(Err(guest_error("invalid-data", text)));
+        }
+        let depth = reader.depth;
+        Ok(Ok((reader.into_source(), depth)))
+    }
+
     pub(crate) fn take_source(&mut self, reader: Resource<Reader>) -> Result<Box<dyn ChunkSource>> {
         self.enter();
         Ok(self.table.delete(reader)?.into_source())
@@ -263,10 +286,13 @@ impl State {
 
 impl Host for State {
     fn decompress(&mut self, data: Resource<Reader>) -> Result<Result<(Resource<Reader>, String), GuestError>> {
-        let source = self.take_source(data)?;
+        let (source, depth) = match self.take_to_wrap(data)? {
+            Ok(taken) => taken,
+            Err(error) => return Ok(Err(error)),
+        };
         Ok(match inflate(source) {
             Ok((reader, compression)) => {
-                let reader = self.push(Reader::new(Box::new(ReadSource::new(reader))))?;
+                let reader = self.push(Reader::wrapping(Box::new(ReadSource::new(reader)), depth))?;
                 Ok((reader, compression.to_string()))
             }
             Err(error) => Err(guest_error(crate::error::io_kind(&error).as_code(), error.to_string())),
@@ -324,12 +350,15 @@ impl Host for State {
         data: Resource<Reader>,
         checksums: Vec<String>,
     ) -> Result<Result<(Resource<Reader>, Resource<Tally>), GuestError>> {
-        let source = self.take_source(data)?;
+        let (source, depth) = match self.take_to_wrap(data)? {
+            Ok(taken) => taken,
+            Err(error) => return Ok(Err(error)),
+        };
         let (observed, tally) = match Observed::new(source, &checksums) {
             Ok(observed) => observed,
             Err(error) => return Ok(Err(error)),
         };
-        let reader = self.push(Reader::new(Box::new(observed)))?;
+        let reader = self.push(Reader::wrapping(Box::new(observed), depth))?;
         Ok(Ok((reader, self.push(tally)?)))
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::Outcome;
 use super::images::{of_tars, ordinary};
 use super::stage::{Stage, refused, succeeded};
+use crate::command::Tool;
 use crate::image::{ImageSpec, Kind, MadeImage};
 use crate::layer::Layer;
 use crate::registry::{Fault, Gate, TestRegistry, When};
@@ -128,12 +129,7 @@ pub(super) const CASES: [Case; 17] = [
         and_back(stage, &made, "large", &[])
     }),
     may("name of 120 letters", |stage| {
-        and_back(
-            stage,
-            &ordinary(1)?,
-            &"long-name-".repeat(12).trim_end_matches('-').to_owned(),
-            &[],
-        )
+        and_back(stage, &ordinary(1)?, "long-name-".repeat(12).trim_end_matches('-'), &[])
     }),
     may("name that is not ASCII", |stage| {
         and_back(stage, &ordinary(1)?, "größe-名前", &[])
@@ -211,8 +207,9 @@ fn interrupted(stage: &Stage<'_>) -> Result<Outcome> {
     };
     let mut child = copy().start();
     registry.wait_for("GET", &layer);
-    child.kill().context("cannot kill the program")?;
-    child.wait().context("cannot wait for the program")?;
+    let killed = child.kill();
+    let ended = child.wait();
+    killed.and(ended).context("cannot kill the program")?;
     stage.is_missing("new")?;
     stage.is_there("kept", &kept, &[])?;
     gate.open();
@@ -227,11 +224,10 @@ fn concurrent(stage: &Stage<'_>) -> Result<Outcome> {
     // All have a layer in common.
     let made = (0..WRITERS).map(|seed| ImageSpec::new([Layer::new(1, 60_000), Layer::new(100 + seed, 90_000)]).make());
     let made = made.collect::<Result<Vec<_>>>()?;
-    let mut running = Vec::new();
-    for (number, made) in made.iter().enumerate() {
-        let from = stage.made(made)?;
-        running.push(stage.copy_in(&from, &format!("image-{number}"), &[]).start());
-    }
+    let sources = made.iter().map(|made| stage.made(made)).collect::<Result<Vec<_>>>()?;
+    let copies = sources.iter().enumerate();
+    let copies = copies.map(|(number, from)| stage.copy_in(from, &format!("image-{number}"), &[]));
+    let running: Vec<_> = copies.map(Tool::start).collect();
     for child in running {
         let output = child.wait_with_output().context("cannot wait for the program")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -188,6 +188,7 @@ fn sources_that_lie() {
     source_fails("lying-length", true, EMPTY);
     source_fails("lying-offset", true, "misbehave");
     source_fails("streamed", true, EMPTY);
+    source_fails("nested", true, "a stream is made of more than 16 others");
     source_fails("produced-fails", false, EMPTY);
     source_fails("produced-panics", false, EMPTY);
     source_fails("produced-endless", false, EMPTY);

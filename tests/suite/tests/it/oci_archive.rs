@@ -163,7 +163,7 @@ fn whole_archives_may_be_compressed_or_come_through_a_pipe() {
     let made = spec().make().unwrap();
     made.write_layout(&scratch.path("made"), "foo").unwrap();
     let plain = tar_folder(&scratch.path("made"));
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&plain).unwrap();
     let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0)).unwrap();
     xz.write_all(&plain).unwrap();

@@ -46,7 +46,7 @@ fn what_is_no_signature_is_an_error() {
     };
     fs::write(scratch.path("text"), "{}").unwrap();
     fs::write(scratch.path("empty"), "").unwrap();
-    fs::write(scratch.path("other"), process(b"{}", &["--sign"])).unwrap();
+    fs::write(scratch.path("other"), process(br#"{"optional":{}}"#, &["--sign"])).unwrap();
     fs::write(scratch.path("unsigned"), process(b"{}", &["--store"])).unwrap();
     fs::write(scratch.path("armoured"), process(b"{}", &["--armor", "--sign"])).unwrap();
     fs::write(scratch.path("detached"), process(b"{}", &["--detach-sign"])).unwrap();

@@ -239,3 +239,32 @@ async fn a_dropped_copy_leaves_nothing() {
     assert_untouched(&store);
     assert_eq!(store.happened.lock().unwrap().aborted, 1);
 }
+
+#[tokio::test]
+async fn layers_in_the_place_of_others_are_those_of_the_config() {
+    let (packed, other) = (gzip(b"layer"), gzip(b"stranger"));
+    let plain = [Digest::sha256(b"layer")];
+    let rows: [(&[Digest], &[u8], &str, bool); 4] = [
+        (&plain, b"layer", TAR, true),
+        // Compressed, it would pass without a look into it.
+        (&plain, &other, GZIP, false),
+        (&plain, b"stranger", TAR, false),
+        (&[], b"layer", TAR, false),
+    ];
+    for (diff_ids, layer, media_type, accepted) in rows {
+        let mut image = FakeImage::oci(&[(&packed, GZIP)], diff_ids).and_blob(layer);
+        image.other_layers = Some(vec![BlobInfo {
+            digest: Some(Digest::sha256(layer)),
+            size: Some(layer.len() as u64),
+            media_type: media_type.to_owned(),
+            ..BlobInfo::default()
+        }]);
+        let store = Arc::new(FakeStore::default());
+        let (copied, _) = copy(image, &store, Options::default()).await;
+        assert_eq!(copied.is_ok(), accepted, "{media_type}: {copied:?}");
+        if let Err(error) = copied {
+            assert!(chain(&error).contains("which the config does not name"), "{error:?}");
+            assert_eq!(store.happened.lock().unwrap().opened, 0);
+        }
+    }
+}

@@ -1,8 +1,9 @@
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use longshore_blob::Durability;
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
 
 use super::Tree;
 use crate::files::{Directory, GuestResult, guest_error, io_error, path};
@@ -19,7 +20,7 @@ impl Tree {
         let staged = self.check_staged()?;
         let mut pairs = Vec::with_capacity(names.len());
         for (from, to) in names {
-            pairs.push((Path::new(&staged.name).join(path::checked(from)?), path::checked(to)?));
+            pairs.push((self.place(from)?, path::checked(to)?));
         }
         staged.state.end();
         if self.root.durability == Durability::Sync {
@@ -33,17 +34,23 @@ impl Tree {
                 parent.clone_into(&mut made);
             }
             let full = into.path.join(to);
-            let dir = &staged.staging.dir;
-            let metadata = dir.symlink_metadata(&from).map_err(|error| io_error(&full, &error))?;
-            if metadata.is_dir() {
-                let message = format!("{}: only files are published one by one", full.display());
+            if FileType::from_raw_mode(from.status()?.st_mode) == FileType::Directory {
+                let message = format!("{}: only files are published one by one", from.path.display());
                 return Err(guest_error("invalid-data", message));
             }
-            match dir.hard_link(&from, &into.dir, to) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                linked => linked.and_then(|()| dir.remove_file(&from)),
+            let at = |error: std::io::Error| io_error(&full, &error);
+            let folder = if parent.as_os_str().is_empty() {
+                into.dir.try_clone()
+            } else {
+                into.dir.open_dir(parent)
+            };
+            let folder = folder.map_err(at)?;
+            let name = to.file_name().unwrap_or_default();
+            match rustix::fs::linkat(&from.parent, &from.name, &folder, name, AtFlags::empty()) {
+                Err(Errno::EXIST) => continue,
+                linked => linked.map_err(|error| at(error.into()))?,
             }
-            .map_err(|error| io_error(&full, &error))?;
+            rustix::fs::unlinkat(&from.parent, &from.name, AtFlags::empty()).map_err(|error| from.failed(error))?;
             self.root.changed(&into.relative(parent));
         }
         Ok(())
