@@ -290,8 +290,10 @@ impl Directory {
             let opened = self.dir.open_dir(path).and_then(|dir| staging::descriptor(&dir));
             opened.map_err(at)
         };
+        // A record lock is opened by who holds the table of them.
+        let unless = |id| kind != LockKind::Posix && is_locked(id);
         let file = || {
-            let opened = self.open_regular_unless(&is_locked, path, exclusive && self.root.writable);
+            let opened = self.open_regular_unless(&unless, path, exclusive && self.root.writable);
             opened.map(File::into_std)
         };
         let is_directory = metadata.is_dir();
