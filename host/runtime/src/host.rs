@@ -2,6 +2,7 @@
 
 pub(crate) mod bytes;
 mod checksums;
+mod convert;
 mod http;
 pub(crate) mod image;
 mod posix;

@@ -44,7 +44,7 @@ pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outco
 pub use bindings::policy::longshore::policy::image::Image;
 pub use bindings::reference::exports::longshore::transport::reference::{Identity, Purpose};
 pub use bindings::transport::longshore::transport::bytes::{
-    Copied, Reader, Tally, Writer, copy, decompress, measure, observe,
+    Copied, Reader, Tally, Writer, convert, copy, decompress, measure, observe,
 };
 pub use bindings::transport::longshore::transport::http::{Client, Content, Request, Response, Upload};
 pub use bindings::transport::longshore::transport::posix;

@@ -81,7 +81,7 @@ impl Reader {
     }
 
     /// At least one byte and at most `max`; nothing at the end.
-    fn piece(&mut self, max: usize) -> GuestResult<Bytes> {
+    pub(super) fn piece(&mut self, max: usize) -> GuestResult<Bytes> {
         if self.shared.revoked.load(Ordering::Acquire) {
             return Err(guest_error("other", "the host took the stream back"));
         }
@@ -153,7 +153,7 @@ pub enum Writer {
 }
 
 impl Writer {
-    fn write(&mut self, data: Bytes, control: &Control) -> GuestResult<()> {
+    pub(super) fn write(&mut self, data: Bytes, control: &Control) -> GuestResult<()> {
         let failed = |error: std::io::Error| guest_error(crate::error::io_kind(&error).as_code(), error.to_string());
         match self {
             Self::File(sink) => sink.write_chunk(data).map_err(failed),
@@ -343,6 +343,17 @@ impl Host for State {
                 checksums: checksums.finish(),
             }),
         })
+    }
+
+    fn convert(
+        &mut self,
+        data: Resource<Reader>,
+        to: Resource<Writer>,
+        form: String,
+        length: u64,
+        checksums: Vec<(String, Vec<u8>)>,
+    ) -> Result<Result<Copied, GuestError>> {
+        self.convert_bytes(&data, &to, &form, length, &checksums)
     }
 
     fn observe(

@@ -33,6 +33,17 @@ impl Checksums {
         Ok(Self(checksums))
     }
 
+    /// Checksums over bytes of their own and then those that are moved.
+    pub(crate) fn with_prefixes(prefixed: &[(String, Vec<u8>)]) -> GuestResult<Self> {
+        let mut checksums = Vec::new();
+        for (name, prefix) in prefixed {
+            let mut checksum = Self::new(std::slice::from_ref(name))?;
+            checksum.update(prefix);
+            checksums.append(&mut checksum.0);
+        }
+        Ok(Self(checksums))
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         for (_, checksum) in &mut self.0 {
             match checksum {
@@ -76,6 +87,16 @@ mod tests {
             }
             assert_eq!(checksums.finish(), [("crc64-go-iso".to_owned(), crc.to_owned())]);
         }
+    }
+
+    #[test]
+    fn checksums_go_on_behind_their_prefixes() {
+        let names = [("crc64-go-iso", "12345"), ("crc64-go-iso", "1234567")];
+        let names = names.map(|(name, prefix)| (name.to_owned(), prefix.as_bytes().to_vec()));
+        let mut checksums = Checksums::with_prefixes(&names).unwrap();
+        checksums.update(b"6789");
+        assert_eq!(checksums.finish()[0].1, "b90956c775a41001");
+        assert!(Checksums::with_prefixes(&[("md5".to_owned(), Vec::new())]).is_err());
     }
 
     #[test]
