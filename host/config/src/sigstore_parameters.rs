@@ -18,6 +18,8 @@ pub struct SigstoreParameters {
     pub private_key_file: PathBuf,
     /// `privateKeyPassphraseFile`; none: the passphrase is asked for.
     pub private_key_passphrase_file: Option<PathBuf>,
+    /// `rekorURL`: the log that is to keep each signature.
+    pub rekor_url: Option<String>,
 }
 
 /// Why the parameters cannot be used.
@@ -96,7 +98,7 @@ impl SigstoreParameters {
     ///
     /// # Errors
     ///
-    /// It cannot be read, has keys that nobody knows, names no private key, or asks for a certificate or a log entry.
+    /// It cannot be read, has keys that nobody knows, names no private key, or asks for a certificate.
     pub fn load(path: &Path) -> Result<Self, SigstoreParametersError> {
         let document = parse(path)?;
         let unsupported = |key| SigstoreParametersError::Unsupported {
@@ -105,9 +107,6 @@ impl SigstoreParameters {
         };
         if document.fulcio.is_some() {
             return Err(unsupported("fulcio"));
-        }
-        if document.rekor_url.is_some_and(|url| !url.is_empty()) {
-            return Err(unsupported("rekorURL"));
         }
         let file = |name: Option<String>| name.filter(|name| !name.is_empty()).map(PathBuf::from);
         let Some(private_key_file) = file(document.private_key_file) else {
@@ -119,6 +118,7 @@ impl SigstoreParameters {
         Ok(Self {
             private_key_file,
             private_key_passphrase_file: file(document.private_key_passphrase_file),
+            rekor_url: document.rekor_url.filter(|url| !url.is_empty()),
         })
     }
 }
@@ -166,16 +166,23 @@ mod tests {
 
     #[test]
     fn keys() {
-        for (text, passphrase) in [
-            ("privateKeyFile: /key\n", None),
+        for (text, passphrase, rekor_url) in [
+            ("privateKeyFile: /key\n", None, None),
             (
                 "privateKeyFile: /key\nprivateKeyPassphraseFile: /pass\nrekorURL: ''\n",
                 Some("/pass"),
+                None,
+            ),
+            (
+                "privateKeyFile: /key\nrekorURL: https://r.test/x\n",
+                None,
+                Some("https://r.test/x"),
             ),
         ] {
             let expected = SigstoreParameters {
                 private_key_file: "/key".into(),
                 private_key_passphrase_file: passphrase.map(PathBuf::from),
+                rekor_url: rekor_url.map(str::to_owned),
             };
             assert_eq!(load(text), Ok(expected), "{text}");
         }
@@ -189,10 +196,6 @@ mod tests {
             ("", none),
             ("{}", none),
             ("privateKeyFile: ''\n", none),
-            (
-                "privateKeyFile: /key\nrekorURL: https://r\n",
-                "rekorURL is not supported",
-            ),
             (
                 "fulcio: {fulcioURL: https://f, oidcMode: staticToken}\n",
                 "fulcio is not supported",

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use longshore_sign::{Gpg, Payload, SignatureFormat, SigstoreKey};
+use longshore_sign::{Gpg, Payload, SignatureFormat, SigstoreKey, SigstoreSignature};
+use longshore_sigstore::{LogPromise, Logged, Rekor};
 use longshore_types::{Algorithm, RawManifest, Reference};
 
 use crate::copier::Work;
@@ -66,12 +67,34 @@ impl Signer for GpgSigner {
 #[derive(Clone, Debug)]
 pub struct SigstoreSigner {
     key: Arc<SigstoreKey>,
+    log: Option<Rekor>,
 }
 
 impl SigstoreSigner {
     /// Signs with a key. It is wiped when the last copy of the signer goes.
     pub fn new(key: SigstoreKey) -> Self {
-        Self { key: Arc::new(key) }
+        Self {
+            key: Arc::new(key),
+            log: None,
+        }
+    }
+
+    /// Has a log keep each signature, which then carries the log's promise. Without one it is not stored.
+    #[must_use]
+    pub fn with_log(self, log: Rekor) -> Self {
+        Self { log: Some(log), ..self }
+    }
+
+    async fn logged(&self, log: &Rekor, signature: &SigstoreSignature) -> Result<LogPromise, String> {
+        let signer = self.key.public().map_err(|error| error.to_string())?;
+        let bytes = signature.signature().map_err(|error| error.to_string())?;
+        let logged = Logged {
+            signer: &signer,
+            signature: &bytes,
+            payload: &signature.payload,
+        };
+        let promise = log.keep(logged).await;
+        promise.map_err(|error| format!("Error uploading a log entry: {error}"))
     }
 }
 
@@ -88,7 +111,12 @@ impl Signer for SigstoreSigner {
     async fn sign(&self, reference: &Reference, manifest: &RawManifest) -> Result<Vec<u8>, String> {
         let digest = manifest.digest(Algorithm::Sha256);
         let signature = self.key.sign(&reference.to_string(), digest);
-        let signature = signature.map_err(|error| error.to_string())?;
+        let mut signature = signature.map_err(|error| error.to_string())?;
+        if let Some(log) = &self.log {
+            let promise = self.logged(log, &signature).await?;
+            let annotations = &mut signature.annotations;
+            annotations.insert(LogPromise::ANNOTATION.to_owned(), promise.annotation);
+        }
         signature.to_stored().map_err(|error| error.to_string())
     }
 }

@@ -102,7 +102,7 @@ impl Fault {
 }
 
 /// A URL as it may be shown: no user information, no query, no fragment.
-pub(crate) fn shown(url: &Url) -> String {
+pub fn shown(url: &Url) -> String {
     let mut url = url.clone();
     // Only URLs without a host refuse this, and they hold no user information.
     let _ = url.set_username("");
@@ -116,7 +116,7 @@ pub(crate) fn shown(url: &Url) -> String {
 }
 
 /// The causes of a transport error, innermost last, without the URL that reqwest puts in front.
-pub(crate) fn causes(error: &reqwest::Error) -> String {
+pub fn causes(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

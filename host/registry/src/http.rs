@@ -56,7 +56,7 @@ pub(crate) fn client(
 }
 
 /// Makes sure that TLS has an implementation to work with.
-pub(crate) fn ensure_crypto_provider() {
+pub fn ensure_crypto_provider() {
     if CryptoProvider::get_default().is_none() {
         // An embedder, or another thread just now, may have installed one: theirs is as good.
         let _ = ring::default_provider().install_default();
@@ -76,7 +76,8 @@ fn redirect(attempt: Attempt<'_>, verify: bool) -> reqwest::redirect::Action {
     attempt.follow()
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL leads to this machine.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),

@@ -42,6 +42,8 @@ mod upload;
 pub use auth::Auth;
 pub use client::{Client, ClientBuilder};
 pub use error::{Problem, RegistryError};
+pub use fault::{causes, shown};
+pub use http::{ensure_crypto_provider, is_loopback};
 pub use limits::MAX_TAG_PAGES;
 pub use manifests::{Fetched, ManifestHead};
 pub use openshift::{OpenShift, OpenShiftAccess, TaggedImage};

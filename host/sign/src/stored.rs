@@ -72,6 +72,9 @@ pub enum StoredSignatureError {
     /// The payload is no base64.
     #[error("its payload: {0}")]
     Payload(#[from] base64::DecodeError),
+    /// The signature is no base64.
+    #[error("its signature: {0}")]
+    Signature(base64::DecodeError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +94,16 @@ impl SigstoreSignature {
 
     /// What its stored form begins with.
     const PREFIX: &[u8] = b"\0sigstore-json\n";
+
+    /// The bytes of the signature; none if the annotation is not there.
+    ///
+    /// # Errors
+    ///
+    /// The annotation is no base64.
+    pub fn signature(&self) -> Result<Vec<u8>, StoredSignatureError> {
+        let text = self.annotations.get(Self::SIGNATURE).map_or("", String::as_str);
+        STANDARD.decode(text).map_err(StoredSignatureError::Signature)
+    }
 
     /// Reads the stored form. Nothing in it is verified.
     ///

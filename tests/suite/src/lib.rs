@@ -14,6 +14,7 @@ mod layer;
 mod registry;
 mod scratch;
 mod sigstore;
+mod sigstore_services;
 mod store;
 mod terminal;
 
@@ -28,6 +29,7 @@ pub use layer::{Layer, Packing};
 pub use registry::{Auth, Authority, Builder, Fault, Gate, KeyPairPem, Locations, Request, TestRegistry, When};
 pub use scratch::Scratch;
 pub use sigstore::{CERTIFIED_DAY, CodeAuthority, SigstoreKey, SigstoreSignature, sigstore_payload};
+pub use sigstore_services::{SigstoreServices, Spoken};
 pub use store::{entries, files_below};
 pub use terminal::Terminal;
 

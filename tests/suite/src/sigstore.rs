@@ -57,14 +57,31 @@ impl SigstoreKey {
                 },
             },
         });
-        let body = STANDARD.encode(body.to_string());
-        let id = hex::encode(Sha256::digest(b"any log"));
-        let signed = format!(r#"{{"body":"{body}","integratedTime":{time},"logID":"{id}","logIndex":1}}"#);
+        let entry = self.log_entry(&body.to_string(), time)?;
         let promise = json!({
-            "SignedEntryTimestamp": STANDARD.encode(self.sign(signed.as_bytes())?),
-            "Payload": { "body": body, "integratedTime": time, "logIndex": 1, "logID": id },
+            "SignedEntryTimestamp": entry["verification"]["signedEntryTimestamp"],
+            "Payload": {
+                "body": entry["body"],
+                "integratedTime": time,
+                "logIndex": entry["logIndex"],
+                "logID": entry["logID"],
+            },
         });
         Ok(promise.to_string())
+    }
+
+    /// The entry of this key, if it is a log's, as the log hands it out.
+    pub(crate) fn log_entry(&self, body: &str, time: i64) -> Result<Value> {
+        let body = STANDARD.encode(body);
+        let id = hex::encode(Sha256::digest(b"any log"));
+        let signed = format!(r#"{{"body":"{body}","integratedTime":{time},"logID":"{id}","logIndex":1}}"#);
+        Ok(json!({
+            "body": body,
+            "integratedTime": time,
+            "logID": id,
+            "logIndex": 1,
+            "verification": { "signedEntryTimestamp": STANDARD.encode(self.sign(signed.as_bytes())?) },
+        }))
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use longshore_config::SigstoreParameters;
 use longshore_copy::{GpgSigner, Options, SigstoreSigner};
 use longshore_sign::{Gpg, SigstoreKey};
+use longshore_sigstore::Rekor;
 use longshore_types::Reference;
 
 use super::UsageError;
@@ -61,9 +62,11 @@ impl SigningArgs {
             let parameters = SigstoreParameters::load(path).context("Error using --sign-by-sigstore")?;
             let passphrase_file = parameters.private_key_passphrase_file.as_deref();
             let signer = sigstore_signer(&parameters.private_key_file, passphrase_file, printer).await;
-            options
-                .signers
-                .push(Arc::new(signer.context("Error using --sign-by-sigstore")?));
+            let mut signer = signer.context("Error using --sign-by-sigstore")?;
+            if let Some(url) = &parameters.rekor_url {
+                signer = signer.with_log(Rekor::at(url).context("Error using --sign-by-sigstore: rekorURL")?);
+            }
+            options.signers.push(Arc::new(signer));
         }
         if let Some(key) = gpg_key {
             let mut gpg = Gpg::default();

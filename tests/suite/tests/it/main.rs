@@ -45,6 +45,7 @@ mod signed_by;
 mod signing;
 mod sigstore;
 mod sigstore_attachments;
+mod sigstore_services;
 mod sigstore_signing;
 mod tarball;
 mod terminal;

@@ -276,7 +276,10 @@ fn a_file_of_parameters_may_name_the_key() {
     copy(good, "dir:to").success();
     signed.verified(&signed.scratch.path("to/signature-1"), "key.pub");
     for (parameters, expected) in [
-        (format!("{good}rekorURL: https://h.test\n"), "rekorURL is not supported"),
+        (
+            format!("{good}rekorURL: file:///h.test\n"),
+            "rekorURL: \"file:///h.test\" is no address of a service",
+        ),
         (
             "fulcio: {oidcMode: deviceGrant}\n".to_owned(),
             "fulcio is not supported",
