@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use longshore_guest::posix::Tree;
-use longshore_guest::{
-    BlobInfo, BlobWriter, Destination, Error, Manifest, Reader, ReaderIo, Session, Target, Traits, code,
-};
+use longshore_guest::{BlobInfo, BlobWriter, Destination, Error, Manifest, Reader, Session, Target, Traits, code};
 use longshore_types::{Digest, ImageConfig, ImageManifest, Parsed, RawManifest, Reference, media_type};
 
 use crate::publish::{self, Folders, Image, Layer};
@@ -295,16 +293,7 @@ impl BlobWriter for OtherWriter {
     }
 
     fn consume(&self, data: Reader) -> Result<(), Error> {
-        use std::io::Read as _;
-        let mut bytes = Vec::new();
-        let read = ReaderIo(&data).take(MAX_CONFIG + 1).read_to_end(&mut bytes);
-        read.map_err(Error::invalid_data)?;
-        if bytes.len() as u64 > MAX_CONFIG {
-            return Err(Error::invalid_data(format_args!(
-                "a config has more than {MAX_CONFIG} bytes"
-            )));
-        }
-        *self.bytes.borrow_mut() = bytes;
+        *self.bytes.borrow_mut() = data.whole(MAX_CONFIG)?;
         Ok(())
     }
 

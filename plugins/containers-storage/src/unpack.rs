@@ -1,8 +1,6 @@
 //! A layer's archive, unpacked into a staged tree while it passes, and recorded so that it can be put together again.
 
-mod archive;
 mod place;
-mod replay;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -10,20 +8,18 @@ use std::io::{self, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use longshore_guest::posix::Tree;
-use longshore_guest::{Error, File, Reader, decompress, observe};
+use longshore_guest::{Error, Reader, decompress, observe};
+use longshore_layer::{Data, Replay};
 use longshore_tar_split::Recorder;
 use longshore_types::Digest;
-use tar::Archive;
 
-use archive::{Data, Passing};
 use place::Place;
-use replay::Replay;
 
 use crate::records::LayerRecord;
 use crate::store::Store;
 
-/// Most that one `read-at` call answers with.
-const MAX_READ: u32 = 1 << 20;
+/// Largest compressed record of a layer.
+const MAX_RECORD: u64 = 256 << 20;
 
 /// A layer that was unpacked and that nobody sees yet.
 pub(crate) struct Unpacked {
@@ -55,7 +51,7 @@ pub(crate) fn unpack(parent: &Tree, data: Reader) -> Result<Unpacked, Error> {
     let digest = total.checksums.into_iter().find(|(name, _)| name == "sha256");
     let digest = Digest::parse(&format!("sha256:{}", digest.unwrap_or_default().1)).map_err(Error::invalid_data)?;
     Ok(Unpacked {
-        record: recorder.finish().finish().map_err(not_tar)?,
+        record: recorder.finish().finish().map_err(Error::invalid_data)?,
         tree,
         digest,
         size: total.size,
@@ -90,7 +86,7 @@ pub(crate) fn again(parent: &Tree, store: &Store, layer: &LayerRecord) -> Result
     let mut recorder = Recorder::new(io::sink());
     let (users, groups) = fill(&tree, &Replay::new(&plain, files), &mut recorder).map_err(failed)?;
     Ok(Unpacked {
-        record: whole(&record)?,
+        record: record.whole(MAX_RECORD)?,
         tree,
         digest: Digest::parse(&layer.diff_digest).map_err(Error::invalid_data)?,
         size: layer
@@ -103,40 +99,13 @@ pub(crate) fn again(parent: &Tree, store: &Store, layer: &LayerRecord) -> Result
     })
 }
 
-fn whole(file: &File) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    loop {
-        match file.read_at(bytes.len() as u64, MAX_READ)? {
-            piece if piece.is_empty() => return Ok(bytes),
-            piece => bytes.extend(piece),
-        }
-    }
-}
-
 /// Fills an empty tree, and answers with the owners of what is in it.
 fn fill<W: Write>(
     tree: &Tree,
     data: &dyn Data,
     recorder: &mut Recorder<W>,
 ) -> Result<(BTreeSet<u32>, BTreeSet<u32>), Error> {
-    let passing = Passing::new(data);
     let mut place = Place::new(tree);
-    let mut archive = Archive::new(&passing);
-    for entry in archive.entries().map_err(not_tar)? {
-        let mut entry = entry.map_err(not_tar)?;
-        let member = archive::member(&mut entry)?;
-        recorder.segment(&passing.take()).map_err(not_tar)?;
-        let checksum = place.put(&member, &passing)?;
-        let contents = checksum.map(|checksum| (member.size, checksum));
-        recorder.file(&member.recorded_name, contents).map_err(not_tar)?;
-    }
-    recorder.segment(&passing.take()).map_err(not_tar)?;
-    while let Some(rest) = passing.rest()? {
-        recorder.segment(&rest).map_err(not_tar)?;
-    }
+    longshore_layer::unpack(data, &mut place, recorder)?;
     place.finish()
-}
-
-fn not_tar(error: io::Error) -> Error {
-    Error::invalid_data(format_args!("not a readable tar archive: {error}"))
 }

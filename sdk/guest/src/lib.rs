@@ -38,6 +38,7 @@ mod handles;
 mod identity;
 mod policy;
 mod transport;
+mod whole;
 
 pub use bindings::destination::exports::longshore::transport::destination::Traits;
 pub use bindings::policy::exports::longshore::policy::evaluator::{Finding, Outcome, Requirement, Verdict};

@@ -51,6 +51,26 @@ impl Scratch {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
+    /// Makes `dir:NAME`, an image with these archives as its layers, and returns its reference.
+    ///
+    /// # Panics
+    /// The program under test cannot do it.
+    ///
+    /// # Errors
+    /// Any failed write.
+    pub fn make_image(&self, name: &str, layers: &[Vec<u8>]) -> Result<String> {
+        let mut from = "tarball".to_owned();
+        for (index, layer) in layers.iter().enumerate() {
+            let file = self.path(format!("{name}-{index}.tar"));
+            fs::write(&file, layer).with_context(|| format!("cannot write {}", file.display()))?;
+            from.push_str(&format!(":{}", file.display()));
+        }
+        let to = self.name("dir", name);
+        let copy = self.longshore().args(["copy", "--dest-compress", &from, &to]);
+        copy.run().success();
+        Ok(to)
+    }
+
     /// A path below the folder.
     #[must_use]
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {

@@ -1,12 +1,10 @@
 //! Where members come to be: the folder of an overlay layer, with whiteouts as overlayfs wants them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_guest::posix::{self, Attributes, Device, Time, Tree};
-use longshore_guest::{Context as _, Error, code};
-
-use super::archive::{Kind, Member, Passing};
-use crate::content::clean;
+use longshore_guest::{Context as _, Error, File, code, copy};
+use longshore_layer::{CHECKSUM, Kind, Member, Passing, checksum_in, clean, split};
 
 const WHITEOUT: &[u8] = b".wh.";
 /// Whiteouts of another union file system for its own use.
@@ -22,10 +20,14 @@ pub(super) struct Place<'a> {
     tree: &'a Tree,
     /// Folders get their attributes at the end: what is put into them changes their times.
     directories: BTreeMap<Vec<u8>, Attributes>,
-    /// Of all members so far.
-    names: HashSet<Vec<u8>>,
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
+}
+
+impl longshore_layer::Place for Place<'_> {
+    fn put(&mut self, path: &[u8], member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
+        self.put_member(path, member, data)
+    }
 }
 
 impl<'a> Place<'a> {
@@ -33,42 +35,13 @@ impl<'a> Place<'a> {
         Self {
             tree,
             directories: BTreeMap::new(),
-            names: HashSet::new(),
             users: BTreeSet::new(),
             groups: BTreeSet::new(),
         }
     }
 
-    /// Puts a member where it belongs; the checksum of its contents, if it has any.
-    pub(super) fn put(&mut self, member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
-        let named = |error: Error| Error {
-            message: format!(
-                "{:?}: {}",
-                String::from_utf8_lossy(&member.recorded_name),
-                error.message
-            ),
-            ..error
-        };
-        self.put_member(member, data).map_err(named)
-    }
-
-    fn put_member(&mut self, member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
-        if member.kind == Kind::Nothing {
-            return Ok(None);
-        }
-        let outside = || Error::invalid_data("leads outside of the layer");
-        // The layer's own folder keeps its attributes, as with other tools.
-        let Some(path) = clean(&member.recorded_name) else {
-            return match leads_outside(&member.recorded_name) {
-                true => Err(outside()),
-                false => Ok(None),
-            };
-        };
-        // A record from which an archive is put together again has no way to tell them apart.
-        if !self.names.insert(path.clone()) {
-            return Err(Error::invalid_data("duplicates of file paths not supported"));
-        }
-        let (parent, name) = split(&path);
+    fn put_member(&mut self, path: &[u8], member: &Member, data: &Passing<'_>) -> Result<Option<u64>, Error> {
+        let (parent, name) = split(path);
         self.make_parents(parent)?;
         if name == OPAQUE {
             self.make_opaque(parent)?;
@@ -91,28 +64,28 @@ impl<'a> Place<'a> {
         }
         self.users.insert(member.user);
         self.groups.insert(member.group);
-        self.make_way(&path, member.kind == Kind::Directory)?;
+        self.make_way(path, member.kind == Kind::Directory)?;
         let mut checksum = None;
         match &member.kind {
             Kind::File => {
-                let file = self.tree.create_file(&path)?;
+                let file = self.tree.create_file(path)?;
                 if member.size > 0 {
-                    checksum = Some(data.contents(&file, member.size)?);
+                    checksum = Some(contents(data, &file, member.size)?);
                 }
             }
             Kind::Directory => {
-                if self.tree.status(&path).optional()?.is_none() {
-                    self.tree.make_directory(&path)?;
+                if self.tree.status(path).optional()?.is_none() {
+                    self.tree.make_directory(path)?;
                 }
             }
-            Kind::Symlink(target) => self.tree.make_symlink(&path, target)?,
+            Kind::Symlink(target) => self.tree.make_symlink(path, target)?,
             Kind::HardLink(target) => {
-                let target = clean(target).ok_or_else(outside)?;
-                self.tree.hard_link(&target, &path)?;
+                let target = clean(target).ok_or_else(|| Error::invalid_data("leads outside of the layer"))?;
+                self.tree.hard_link(&target, path)?;
             }
             Kind::Fifo => self
                 .tree
-                .make_node(&path, posix::Kind::Fifo, Device { major: 0, minor: 0 })?,
+                .make_node(path, posix::Kind::Fifo, Device { major: 0, minor: 0 })?,
             Kind::Device { is_block, major, minor } => {
                 let kind = match is_block {
                     true => posix::Kind::BlockDevice,
@@ -122,11 +95,11 @@ impl<'a> Place<'a> {
                     major: *major,
                     minor: *minor,
                 };
-                self.tree.make_node(&path, kind, device)?;
+                self.tree.make_node(path, kind, device)?;
             }
             Kind::Nothing => {}
         }
-        self.set_attributes(&path, member)?;
+        self.set_attributes(path, member)?;
         Ok(checksum)
     }
 
@@ -136,7 +109,7 @@ impl<'a> Place<'a> {
             return Ok(None);
         }
         let path = b".wh..wh.contents";
-        let checksum = data.contents(&self.tree.create_file(path)?, member.size)?;
+        let checksum = contents(data, &self.tree.create_file(path)?, member.size)?;
         self.tree.remove_all(path)?;
         Ok(Some(checksum))
     }
@@ -229,17 +202,12 @@ fn attributes(member: &Member) -> Attributes {
     }
 }
 
-/// Whether a name without a place has none because it leads too far up.
-fn leads_outside(name: &[u8]) -> bool {
-    name.split(|byte| *byte == b'/').any(|part| part == b"..")
-}
-
-/// A path's folder and its last part.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (b"", path),
-    }
+/// Has the contents of a member moved into a file, and answers with their checksum.
+fn contents(data: &Passing<'_>, to: &File, size: u64) -> Result<u64, Error> {
+    data.contents(size, |from| {
+        let copied = copy(from, &to.writer(0)?, Some(size), &[CHECKSUM.to_owned()])?;
+        checksum_in(&copied)
+    })
 }
 
 fn joined(parent: &[u8], name: &[u8]) -> Vec<u8> {

@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use longshore_tests::{Finished, ImageSpec, Packing, Scratch, check_dir, sha256};
+use longshore_tests::{Finished, ImageSpec, Layer, Members, Packing, Scratch, check_dir, sha256};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::{Value, json};
-use tar::{Builder, EntryType, Header};
+use tar::EntryType;
 
 struct Store {
     scratch: Scratch,
@@ -44,18 +44,8 @@ impl Store {
         podman.args(["--storage-driver", "overlay"]).args(words).run()
     }
 
-    /// Makes `dir:NAME` of these layers and returns its reference.
     fn made(&self, name: &str, layers: &[Vec<u8>]) -> String {
-        let mut tarball = Vec::new();
-        for (index, layer) in layers.iter().enumerate() {
-            let path = self.scratch.path(format!("{name}-{index}.tar"));
-            fs::write(&path, layer).unwrap();
-            tarball.push(path.display().to_string());
-        }
-        let from = format!("tarball:{}", tarball.join(":"));
-        let to = self.scratch.name("dir", name);
-        self.ours(&["copy", "--dest-compress", &from, &to]).success();
-        to
+        self.scratch.make_image(name, layers).unwrap()
     }
 
     fn layers(&self, graph: &str) -> Vec<Value> {
@@ -86,118 +76,10 @@ impl Store {
     }
 }
 
-fn header(entry_type: EntryType, mode: u32, owner: u64, time: u64) -> Header {
-    let mut header = Header::new_ustar();
-    header.set_entry_type(entry_type);
-    header.set_mode(mode);
-    header.set_uid(owner);
-    header.set_gid(owner + 1);
-    header.set_mtime(time);
-    header.set_size(0);
-    header
-}
-
-struct Layer(Builder<Vec<u8>>);
-
-impl Layer {
-    fn new() -> Self {
-        Self(Builder::new(Vec::new()))
-    }
-
-    fn directory(mut self, path: &str, mode: u32) -> Self {
-        let mut header = header(EntryType::Directory, mode, 5, 1_000_000_000);
-        self.0.append_data(&mut header, path, std::io::empty()).unwrap();
-        self
-    }
-
-    fn file(mut self, path: &str, mode: u32, data: &[u8]) -> Self {
-        let mut header = header(EntryType::Regular, mode, 7, 1_100_000_000);
-        header.set_size(data.len() as u64);
-        self.0.append_data(&mut header, path, data).unwrap();
-        self
-    }
-
-    fn attributes(mut self, attributes: &[(&str, &[u8])]) -> Self {
-        self.0.append_pax_extensions(attributes.iter().copied()).unwrap();
-        self
-    }
-
-    fn link(mut self, entry_type: EntryType, path: &str, target: &str) -> Self {
-        let mut header = header(entry_type, 0o777, 9, 1_200_000_000);
-        self.0.append_link(&mut header, path, target).unwrap();
-        self
-    }
-
-    fn node(mut self, entry_type: EntryType, path: &str, major: u32, minor: u32) -> Self {
-        let mut header = header(entry_type, 0o640, 3, 1_300_000_000);
-        header.set_device_major(major).unwrap();
-        header.set_device_minor(minor).unwrap();
-        self.0.append_data(&mut header, path, std::io::empty()).unwrap();
-        self
-    }
-
-    /// A member with a name that the builder would not take.
-    fn raw(mut self, path: &str, data: &[u8]) -> Self {
-        let mut header = header(EntryType::Regular, 0o644, 0, 0);
-        header.set_size(data.len() as u64);
-        header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
-        header.set_cksum();
-        self.0.append(&header, data).unwrap();
-        self
-    }
-
-    fn tar(self) -> Vec<u8> {
-        self.0.into_inner().unwrap()
-    }
-}
-
-fn base() -> Vec<u8> {
-    let long = format!("etc/{}", "long-".repeat(40));
-    Layer::new()
-        .directory("./", 0o700)
-        .directory("etc/", 0o751)
-        .file("etc/a", 0o640, b"contents of a\n")
-        .link(EntryType::Link, "etc/b", "etc/a")
-        .link(EntryType::Symlink, "etc/to-a", "a")
-        .link(EntryType::Symlink, "away", "/no/where")
-        .file(&long, 0o600, &vec![b'x'; 70_000])
-        .node(EntryType::Char, "etc/null", 1, 3)
-        .node(EntryType::Block, "etc/disk", 7, 250)
-        .node(EntryType::Fifo, "etc/pipe", 0, 0)
-        .attributes(&[
-            ("SCHILY.xattr.user.color", b"blue"),
-            (
-                "SCHILY.xattr.security.capability",
-                b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-            ),
-            ("mtime", b"1234567890.123456789"),
-        ])
-        .file("ping", 0o4755, b"#!")
-        .directory("hidden/", 0o755)
-        .file("hidden/old", 0o644, b"old")
-        .file("without/a/folder", 0o644, b"new folder")
-        .file("empty", 0o644, b"")
-        // Between sizes that the host gathers and those that go on at once.
-        .file("large", 0o644, &vec![b'y'; 140_000])
-        .tar()
-}
-
-fn upper() -> Vec<u8> {
-    Layer::new()
-        .directory("etc/", 0o755)
-        .file("etc/.wh.b", 0o600, b"")
-        .directory("hidden/", 0o750)
-        .file("hidden/.wh..wh..opq", 0o600, b"")
-        .file("hidden/new", 0o644, b"new")
-        .file("more", 0o644, b"more, and longer")
-        .file("ünïcode", 0o644, "größe".as_bytes())
-        .tar()
-}
-
 #[test]
 fn layers_are_what_skopeo_makes_of_them() {
     let store = Store::new();
-    let made = store.made("made", &[base(), upper()]);
+    let made = store.made("made", &[Members::base(), Members::upper()]);
     store.ours(&["copy", &made, &store.name("graph", "foo:1")]).success();
     store.skopeo(&["copy", &made, &store.name("other", "foo:1")]).success();
     let (ours, theirs) = (store.layers("graph"), store.layers("other"));
@@ -290,7 +172,7 @@ fn listed(files: &[u8]) -> String {
 #[test]
 fn podman_uses_what_we_write() {
     let store = Store::new();
-    let made = store.made("made", &[base(), upper()]);
+    let made = store.made("made", &[Members::base(), Members::upper()]);
     let name = store.name("graph", "localhost/foo:1");
     store.ours(&["copy", &made, &name]).success();
     store
@@ -336,11 +218,14 @@ fn podman_uses_what_we_write() {
 #[test]
 fn images_share_layers_with_those_of_others() {
     let store = Store::new();
-    let first = store.made("first", &[base(), upper()]);
-    let second = store.made("second", &[base(), Layer::new().file("more", 0o644, b"more").tar()]);
+    let first = store.made("first", &[Members::base(), Members::upper()]);
+    let second = store.made(
+        "second",
+        &[Members::base(), Members::new().file("more", 0o644, b"more").tar()],
+    );
     // A layer may stand in an image twice, and on top of others than before.
-    let twice = store.made("twice", &[upper(), base(), upper()]);
-    store.made("same", &[upper(), base(), upper()]);
+    let twice = store.made("twice", &[Members::upper(), Members::base(), Members::upper()]);
+    store.made("same", &[Members::upper(), Members::base(), Members::upper()]);
     store
         .skopeo(&["copy", &first, &store.name("graph", "first:1")])
         .success();
@@ -410,9 +295,9 @@ fn with_diff_ids(folder: &Path, diff_ids: &Value) {
 #[test]
 fn hostile_layers_leave_nothing() {
     let store = Store::new();
-    let cut = base()[..2000].to_vec();
-    let twice = Layer::new().file("a", 0o600, b"first").file("./a", 0o600, b"second");
-    let linked = Layer::new()
+    let cut = Members::base()[..2000].to_vec();
+    let twice = Members::new().file("a", 0o600, b"first").file("./a", 0o600, b"second");
+    let linked = Members::new()
         .link(EntryType::Symlink, "out", "../../../../../../..")
         .file("out/escaped-by-symlink", 0o644, b"x");
     for (name, layer, expected) in [
@@ -420,22 +305,22 @@ fn hostile_layers_leave_nothing() {
         ("link", linked.tar(), None),
         (
             "up",
-            Layer::new().raw("../escaped", b"x").tar(),
+            Members::new().raw("../escaped", b"x").tar(),
             Some("leads outside of the layer"),
         ),
         (
             "deep",
-            Layer::new().raw("a/../../escaped", b"x").tar(),
+            Members::new().raw("a/../../escaped", b"x").tar(),
             Some("leads outside of the layer"),
         ),
         (
             "hard",
-            Layer::new().link(EntryType::Link, "a", "../../x").tar(),
+            Members::new().link(EntryType::Link, "a", "../../x").tar(),
             Some("leads outside of the layer"),
         ),
         (
             "missing",
-            Layer::new().link(EntryType::Link, "a", "nothing").tar(),
+            Members::new().link(EntryType::Link, "a", "nothing").tar(),
             Some("\"a\": "),
         ),
         ("cut", cut, Some("not a readable tar archive")),
@@ -446,7 +331,7 @@ fn hostile_layers_leave_nothing() {
         ),
         (
             "sparse",
-            Layer::new()
+            Members::new()
                 .attributes(&[("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0")])
                 .file("a", 0o644, b"0\n")
                 .tar(),
@@ -477,7 +362,7 @@ fn hostile_layers_leave_nothing() {
             "{folder}"
         );
     }
-    let made = store.made("lying", &[base()]);
+    let made = store.made("lying", &[Members::base()]);
     let lie = format!("sha256:{}", "a".repeat(64));
     with_diff_ids(&store.scratch.path("lying"), &json!([lie]));
     let copied = store.ours(&["copy", &made, &store.name("graph", "lying:1")]);
@@ -488,7 +373,7 @@ fn hostile_layers_leave_nothing() {
 #[test]
 fn signatures_stay_with_their_image() {
     let store = Store::new();
-    let image = ImageSpec::new([longshore_tests::Layer::new(1, 3000).packed(Packing::Plain)])
+    let image = ImageSpec::new([Layer::new(1, 3000).packed(Packing::Plain)])
         .make()
         .unwrap();
     let made = store.scratch.path("made");
@@ -523,7 +408,7 @@ fn signatures_stay_with_their_image() {
 #[test]
 fn locks_of_others_are_waited_for_and_changes_are_marked() {
     let store = Store::new();
-    let first = store.made("first", &[base()]);
+    let first = store.made("first", &[Members::base()]);
     store.ours(&["copy", &first, &store.name("graph", "first:1")]).success();
     for (number, list) in ["layers", "images"].into_iter().enumerate() {
         let path = store.scratch.path(format!("graph/overlay-{list}/{list}.lock"));
@@ -532,7 +417,7 @@ fn locks_of_others_are_waited_for_and_changes_are_marked() {
         // As podman does: a record lock of the process.
         let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         fcntl_lock(&file, FlockOperation::LockExclusive).unwrap();
-        let layer = Layer::new().file("number", 0o644, list.as_bytes()).tar();
+        let layer = Members::new().file("number", 0o644, list.as_bytes()).tar();
         let made = store.made(list, &[layer]);
         let name = store.name("graph", &format!("{list}:1"));
         let mut child = store

@@ -1,116 +1,28 @@
-//! Members of an archive that passes once.
-
-use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 
-use longshore_guest::{Error, File, Reader, code, copy};
+use longshore_guest::Error;
 use tar::{Entry, EntryType};
-
-/// Most bytes of the headers of one member. PAX records hold names and attributes.
-const MAX_HEADER: usize = 4 << 20;
-/// Bytes that are read at once behind the archive's end.
-const MAX_READ: u32 = 1 << 20;
-/// What the host calls the checksum of a tar-split record.
-const CHECKSUM: &str = "crc64-go-iso";
-
-/// Where an archive comes from, front to back.
-pub(super) trait Data {
-    /// Up to `max` bytes of headers and padding; nothing at the end.
-    fn read(&self, max: u32) -> Result<Vec<u8>, Error>;
-
-    /// Has the host move the contents that come next into a file; the answer is their checksum.
-    fn contents(&self, to: &File, size: u64) -> Result<u64, Error>;
-}
-
-impl Data for Reader {
-    fn read(&self, max: u32) -> Result<Vec<u8>, Error> {
-        Self::read(self, max)
-    }
-
-    fn contents(&self, to: &File, size: u64) -> Result<u64, Error> {
-        checked_copy(self, to, size)
-    }
-}
-
-/// Has the host move bytes, and answers with their checksum.
-pub(super) fn checked_copy(from: &Reader, to: &File, size: u64) -> Result<u64, Error> {
-    let copied = copy(from, &to.writer(0)?, Some(size), &[CHECKSUM.to_owned()])?;
-    let checksum = copied.checksums.into_iter().find(|(name, _)| name == CHECKSUM);
-    let checksum = checksum.and_then(|(_, digits)| u64::from_str_radix(&digits, 16).ok());
-    checksum.ok_or_else(|| Error::new(code::UNSUPPORTED, "the host does not compute CRC-64"))
-}
-
-/// An archive on its way. What is read of it is kept until it is taken; what the host moves is not seen here.
-pub(super) struct Passing<'a> {
-    data: &'a dyn Data,
-    seen: RefCell<Vec<u8>>,
-    /// Bytes that the host has moved and that are yet to be passed over.
-    moved: Cell<u64>,
-}
-
-impl<'a> Passing<'a> {
-    pub(super) fn new(data: &'a dyn Data) -> Self {
-        Self {
-            data,
-            seen: RefCell::default(),
-            moved: Cell::new(0),
-        }
-    }
-
-    /// What was read since the last time.
-    pub(super) fn take(&self) -> Vec<u8> {
-        self.seen.take()
-    }
-
-    /// Has the contents of a member moved into a file, and answers with their checksum.
-    pub(super) fn contents(&self, to: &File, size: u64) -> Result<u64, Error> {
-        let checksum = self.data.contents(to, size)?;
-        self.moved.set(size);
-        Ok(checksum)
-    }
-
-    /// What follows the last member; none at the end.
-    pub(super) fn rest(&self) -> Result<Option<Vec<u8>>, Error> {
-        let piece = self.data.read(MAX_READ)?;
-        Ok(Some(piece).filter(|piece| !piece.is_empty()))
-    }
-}
-
-impl Read for &Passing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let moved = self.moved.get();
-        if moved > 0 {
-            let length = usize::try_from(moved).map_or(buffer.len(), |moved| moved.min(buffer.len()));
-            self.moved.set(moved - length as u64);
-            return Ok(length);
-        }
-        let mut seen = self.seen.borrow_mut();
-        if seen.len() > MAX_HEADER {
-            return Err(io::Error::other("a member has too long a header"));
-        }
-        let max = u32::try_from(buffer.len()).map_or(MAX_READ, |length| length.min(MAX_READ));
-        if max == 0 {
-            return Ok(0);
-        }
-        let piece = self.data.read(max).map_err(|error| io::Error::other(error.message))?;
-        buffer[..piece.len()].copy_from_slice(&piece);
-        seen.extend_from_slice(&piece);
-        Ok(piece.len())
-    }
-}
 
 /// What a member is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// With what it says.
     Symlink(Vec<u8>),
-    /// Another name of a member before it.
+    /// Another name of a member before it, as it stands in the archive.
     HardLink(Vec<u8>),
+    /// A FIFO.
     Fifo,
+    /// A device.
     Device {
+        /// Otherwise it is one of characters.
         is_block: bool,
+        /// Its major number.
         major: u32,
+        /// Its minor number.
         minor: u32,
     },
     /// Nothing that a folder has, such as remarks on all members.
@@ -119,21 +31,29 @@ pub(super) enum Kind {
 
 /// A member without its contents.
 #[derive(Debug)]
-pub(super) struct Member {
+pub struct Member {
     /// As it stands in the archive.
-    pub(super) recorded_name: Vec<u8>,
-    pub(super) kind: Kind,
-    pub(super) size: u64,
-    pub(super) mode: u32,
-    pub(super) user: u32,
-    pub(super) group: u32,
-    pub(super) seconds: i64,
-    pub(super) nanoseconds: u32,
-    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    pub recorded_name: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes of a regular file, otherwise 0.
+    pub size: u64,
+    /// The twelve bits of permissions, set-ID and sticky.
+    pub mode: u32,
+    /// Who owns it.
+    pub user: u32,
+    /// The group that does.
+    pub group: u32,
+    /// When it changed last, since 1970-01-01T00:00Z.
+    pub seconds: i64,
+    /// The fraction of that.
+    pub nanoseconds: u32,
+    /// Names and values of extended attributes, in the order of the archive.
+    pub attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Reads the headers of a member.
-pub(super) fn member<R: Read>(entry: &mut Entry<'_, R>) -> Result<Member, Error> {
+pub(crate) fn member<R: Read>(entry: &mut Entry<'_, R>) -> Result<Member, Error> {
     let name = entry.path_bytes().into_owned();
     let invalid = |what: &str| Error::invalid_data(format_args!("{:?} {what}", String::from_utf8_lossy(&name)));
     let broken = |error: io::Error| invalid(&format!("has a malformed header: {error}"));

@@ -1,19 +1,15 @@
-//! The archive of a layer that is there, for unpacking it once more.
-
 use std::cell::RefCell;
 use std::io::BufReader;
 
-use longshore_guest::{Directory, Error, File, Reader, ReaderIo};
+use longshore_guest::{Directory, Error, Reader, ReaderIo};
 use longshore_tar_split::{Entries, Entry};
 
-use super::archive::{Data, checked_copy};
-use crate::content::clean;
+use crate::assemble::changed;
+use crate::passing::Data;
+use crate::path::clean;
 
-/// Bytes of the record that are read at once.
-const READ_AHEAD: usize = 256 << 10;
-
-/// A layer's record, and its files.
-pub(super) struct Replay<'a> {
+/// The archive of a layer whose files are there, for unpacking it once more.
+pub struct Replay<'a> {
     entries: RefCell<Entries<BufReader<ReaderIo<'a>>>>,
     segment: RefCell<Vec<u8>>,
     files: Directory,
@@ -21,10 +17,9 @@ pub(super) struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     /// Of a record without its compression.
-    pub(super) fn new(record: &'a Reader, files: Directory) -> Self {
-        let record = BufReader::with_capacity(READ_AHEAD, ReaderIo(record));
+    pub fn new(record: &'a Reader, files: Directory) -> Self {
         Self {
-            entries: RefCell::new(Entries::new(record)),
+            entries: RefCell::new(Entries::new(crate::assemble::record(record))),
             segment: RefCell::default(),
             files,
         }
@@ -52,18 +47,18 @@ impl Data for Replay<'_> {
         Ok(std::mem::replace(&mut segment, rest))
     }
 
-    fn contents(&self, to: &File, size: u64) -> Result<u64, Error> {
+    fn contents(&self, size: u64, moved: &mut dyn FnMut(&Reader) -> Result<u64, Error>) -> Result<u64, Error> {
         let is_whole = self.segment.borrow().is_empty();
         let file = match self.next()? {
             Some(Entry::File(file)) if is_whole && file.size == size => file,
             _ => return Err(Error::invalid_data("tar-split: a header without contents")),
         };
         let path = clean(&file.name).ok_or_else(|| Error::invalid_data("leads outside of the layer"))?;
-        let found = checked_copy(&self.files.open(&path, false)?.reader(0, Some(size))?, to, size)?;
+        let found = moved(&self.files.open(&path, false)?.reader(0, Some(size))?)?;
         if file.checksum == Some(found) {
             Ok(found)
         } else {
-            Err(Error::invalid_data("file integrity checksum failed"))
+            Err(changed(&file))
         }
     }
 }
