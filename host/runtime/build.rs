@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Plugins, and the constants that hold them.
-const PLUGINS: [(&str, &str); 10] = [
+const PLUGINS: [(&str, &str); 11] = [
     ("containers-storage", "CONTAINERS_STORAGE"),
     ("dir", "DIR"),
     ("docker-archive", "DOCKER_ARCHIVE"),
     ("docker-daemon", "DOCKER_DAEMON"),
     ("oci", "OCI"),
     ("oci-archive", "OCI_ARCHIVE"),
+    ("ostree", "OSTREE"),
     ("policy-basic", "POLICY_BASIC"),
     ("policy-signed-by", "POLICY_SIGNED_BY"),
     ("policy-sigstore", "POLICY_SIGSTORE"),

@@ -61,6 +61,12 @@ pub(crate) static ALL: &[Builtin] = &[
         code: OCI_ARCHIVE,
     },
     Builtin {
+        name: "ostree",
+        transports: &["ostree"],
+        requirement_types: &[],
+        code: OSTREE,
+    },
+    Builtin {
         name: "policy-basic",
         transports: &[],
         requirement_types: &["insecureAcceptAnything", "reject"],

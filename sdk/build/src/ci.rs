@@ -10,7 +10,7 @@ use crate::debian::{self, Package};
 use crate::project::Project;
 use crate::{deny, plugins, report, run};
 
-const PEERS: [Package; 12] = [
+const PEERS: [Package; 13] = [
     Package {
         name: "docker-registry",
         brings: "docker-registry",
@@ -38,6 +38,10 @@ const PEERS: [Package; 12] = [
     Package {
         name: "docker.io",
         brings: "dockerd",
+    },
+    Package {
+        name: "ostree",
+        brings: "ostree",
     },
     Package {
         name: "gnupg",

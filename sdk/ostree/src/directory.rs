@@ -43,20 +43,25 @@ impl Directory {
             let (names, metadata) = (Checksum::from_bytes(names)?, Checksum::from_bytes(metadata)?);
             directory.directories.push((name.to_str().to_owned(), names, metadata));
         }
+        let is_sorted = directory.files.is_sorted_by(|one, next| one.0 < next.0)
+            && directory.directories.is_sorted_by(|one, next| one.0 < next.0);
         // Whatever lies about its parts is not what would have been written.
-        (directory.to_bytes() == **data).then_some(directory)
+        (is_sorted && directory.to_bytes() == **data).then_some(directory)
     }
 
     /// The file of that name.
     pub fn file(&self, name: &str) -> Option<Checksum> {
-        let found = self.files.iter().find(|(file, _)| file == name);
-        found.map(|(_, checksum)| *checksum)
+        let found = self.files.binary_search_by(|(file, _)| file.as_str().cmp(name)).ok()?;
+        Some(self.files[found].1)
     }
 
     /// The names in the directory of that name.
     pub fn directory(&self, name: &str) -> Option<Checksum> {
-        let found = self.directories.iter().find(|(directory, ..)| directory == name);
-        found.map(|(_, checksum, _)| *checksum)
+        let names = &self.directories;
+        let found = names
+            .binary_search_by(|(directory, ..)| directory.as_str().cmp(name))
+            .ok()?;
+        Some(names[found].1)
     }
 }
 
@@ -88,16 +93,19 @@ mod tests {
         let mut directory = Directory::default();
         for index in 0..40_u8 {
             let checksum = Checksum([index; 32]);
-            directory.files.push((format!("file-{index}"), checksum));
+            directory.files.push((format!("file-{index:02}"), checksum));
             directory
                 .directories
-                .push((format!("directory-{index}"), checksum, Checksum([200; 32])));
+                .push((format!("directory-{index:02}"), checksum, Checksum([200; 32])));
         }
         let good = directory.to_bytes();
         assert_eq!(Directory::parse(good.clone()).unwrap(), directory);
-        assert_eq!(directory.file("file-7"), Some(Checksum([7; 32])));
-        assert_eq!(directory.directory("directory-7"), Some(Checksum([7; 32])));
-        assert_eq!(directory.file("directory-7"), None);
+        assert_eq!(directory.file("file-07"), Some(Checksum([7; 32])));
+        assert_eq!(directory.directory("directory-07"), Some(Checksum([7; 32])));
+        assert_eq!(directory.file("directory-07"), None);
+        let mut unsorted = directory.clone();
+        unsorted.files.swap(3, 4);
+        assert_eq!(Directory::parse(unsorted.to_bytes()), None);
         for length in (0..good.len()).step_by(7) {
             assert_eq!(Directory::parse(good[..length].to_vec()), None, "{length}");
         }

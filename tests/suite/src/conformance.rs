@@ -6,7 +6,7 @@ mod contents;
 mod images;
 mod stage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -37,7 +37,12 @@ pub struct Subject {
     /// Adds what the program needs to get at images here: flags of `copy` for this side (`src` or `dest`), or of a command
     /// on one image (none), and variables.
     pub with_access: WithAccess,
+    /// Makes what has to be there before an image is written, in the folder of a case.
+    pub prepare: Prepare,
 }
+
+/// See [`Subject::prepare`].
+pub type Prepare = Box<dyn Fn(&Path) -> Result<()>>;
 
 /// See [`Subject::with_access`].
 pub type WithAccess = Box<dyn Fn(Tool, Option<&str>) -> Tool>;
@@ -51,6 +56,16 @@ impl Subject {
             plugin: None,
             keeps,
             with_access: Box::new(|tool, _| tool),
+            prepare: Box::new(|_| Ok(())),
+        }
+    }
+
+    /// The same, in a folder that is made ready for it.
+    #[must_use]
+    pub fn prepared_by(self, prepare: impl Fn(&Path) -> Result<()> + 'static) -> Self {
+        Self {
+            prepare: Box::new(prepare),
+            ..self
         }
     }
 

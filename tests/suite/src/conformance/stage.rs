@@ -37,6 +37,7 @@ impl<'a> Stage<'a> {
                 .with_context(|| format!("{} is no file", plugin.display()))?;
             fs::copy(plugin, plugins.join(name)).with_context(|| format!("cannot copy {}", plugin.display()))?;
         }
+        (subject.prepare)(&scratch.path(FOLDER))?;
         Ok(Self {
             subject,
             folder: scratch.path(FOLDER).display().to_string(),

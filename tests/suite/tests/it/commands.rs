@@ -421,6 +421,7 @@ fn plugins_are_listed_and_described() {
         "docker-daemon",
         "oci",
         "oci-archive",
+        "ostree",
         "policy-basic",
         "policy-signed-by",
         "policy-sigstore",

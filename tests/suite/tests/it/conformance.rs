@@ -1,6 +1,6 @@
 //! Every transport through the one table of cases; what one cannot do stands here.
 
-use longshore_tests::{DockerApi, Keeps, Subject, TestRegistry, conforms};
+use longshore_tests::{DockerApi, Keeps, Subject, TestRegistry, conforms, peer};
 
 #[test]
 fn dir() {
@@ -34,6 +34,21 @@ fn containers_storage() {
     let reference = "containers-storage:[overlay@{folder}/graph+{folder}/run]localhost/{image}:x";
     let subject = Subject::new(reference, Keeps::Contents);
     conforms(&subject, &["list", "1000 layers", "name that is not ASCII"]).unwrap();
+}
+
+#[test]
+fn ostree() {
+    for mode in ["archive", "bare-user", "bare"] {
+        let subject = Subject::new("ostree:{image}@{folder}/repo", Keeps::Contents).prepared_by(move |folder| {
+            let repository = format!("--repo={}", folder.join("repo").display());
+            peer("ostree")
+                .args(["init", &repository, "--mode", mode])
+                .run()
+                .success();
+            Ok(())
+        });
+        conforms(&subject, &["list", "delete", "name that is not ASCII"]).unwrap();
+    }
 }
 
 #[test]

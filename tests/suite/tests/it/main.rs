@@ -32,6 +32,8 @@ mod library;
 mod lookaside;
 mod native;
 mod oci_archive;
+mod ostree;
+mod ostree_damaged;
 mod peers_skopeo;
 mod peers_umoci;
 mod policy;
